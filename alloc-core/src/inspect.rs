@@ -1,0 +1,67 @@
+//! Looking into a strategy: figures, a walk over its memory, ownership, and giving memory back.
+//!
+//! Heap maps, hexdumps, `mallinfo2`, leak lists and tests stand on these four.
+
+use core::ptr::NonNull;
+
+use crate::stats::Stats;
+use crate::walk::{Step, Visit, Walked};
+
+/// Whether a strategy owns an address.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// It lies in memory that the strategy manages. Says nothing on whether a live block is there.
+    Mine = 1,
+    /// It does not.
+    NotMine = 0,
+    /// The strategy cannot tell.
+    Unknown = 2,
+}
+
+/// The looking-into side of every strategy. None of it allocates from the heap that it looks into.
+pub trait Inspect {
+    /// The name users type, as in `STRATA_STRATEGY`.
+    fn name(&self) -> &'static str;
+
+    /// The strategy's figures at this moment.
+    fn stats(&self) -> Stats;
+
+    /// Shows every zone and every block within it to `visit`, until that says stop. The visitor runs while the strategy
+    /// may hold its locks: it must not allocate from, free to, or look into the same strategy.
+    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked;
+
+    /// Whether `address` lies in memory that this strategy manages. Any address may be asked for.
+    fn owns(&self, address: NonNull<u8>) -> Ownership;
+
+    /// Gives free memory back to the backend, keeping about `keep` bytes ready for coming requests. Returns the bytes
+    /// given back.
+    fn trim(&self, keep: usize) -> usize;
+}
+
+impl<S: Inspect + ?Sized> Inspect for &S {
+    #[inline]
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    #[inline]
+    fn stats(&self) -> Stats {
+        (**self).stats()
+    }
+
+    #[inline]
+    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
+        (**self).walk(visit)
+    }
+
+    #[inline]
+    fn owns(&self, address: NonNull<u8>) -> Ownership {
+        (**self).owns(address)
+    }
+
+    #[inline]
+    fn trim(&self, keep: usize) -> usize {
+        (**self).trim(keep)
+    }
+}

@@ -1,0 +1,46 @@
+//! Choose a program's memory allocator: by Cargo feature when it is built, or by name when it starts.
+//!
+//! # Three lines
+//!
+//! ```
+//! # #[cfg(any(feature = "libc", feature = "bump"))]
+//! # mod shown {
+//! use alloc_select::Strata;
+//!
+//! #[global_allocator]
+//! static GLOBAL: Strata = Strata::new();
+//! # }
+//! # fn main() { assert_eq!(vec![1, 2, 3].len(), 3); }
+//! ```
+//!
+//! [`Strata`] is [`DefaultStrategy`], known at compile time and inlined. Put [`Chosen`] there instead, and the variable
+//! `STRATA_STRATEGY` picks one of the strategies compiled in each time the program starts, at the price of an indirect
+//! call.
+//!
+//! # Features only compile strategies in
+//!
+//! | feature | strategy | thread-safe | gives memory back |
+//! |---|---|---|---|
+//! | `libc` (on by default) | the C library's allocator | yes | yes |
+//! | `bump` | an arena that threads share | yes | no: for programs that end soon |
+//!
+//! Enabling one never changes what another does, so any two crates of a program may ask for different ones. When several
+//! are compiled in, the default is the first of **`libc`, `bump`**: an allocator that reuses memory goes before one that
+//! does not. Without any feature only [`strategies`] and [`by_name`] are left, which
+//! then know no name.
+//!
+//! # Not for
+//!
+//! Libraries: only the program that is finally run should declare a `#[global_allocator]`.
+
+#[cfg(any(feature = "libc", feature = "bump"))]
+mod chosen;
+#[cfg(any(feature = "libc", feature = "bump"))]
+mod default;
+mod names;
+
+#[cfg(any(feature = "libc", feature = "bump"))]
+pub use chosen::{Chosen, VARIABLE};
+#[cfg(any(feature = "libc", feature = "bump"))]
+pub use default::{DefaultStrategy, Strata};
+pub use names::{Named, UnknownStrategy, by_name, strategies};

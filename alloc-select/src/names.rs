@@ -1,0 +1,64 @@
+//! The strategies that were compiled in, by name.
+
+use alloc_core::Handle;
+use std::fmt;
+
+/// A strategy under the name that users type.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// Its name.
+    pub name: &'static str,
+    /// The one instance of it that this process shares.
+    pub handle: Handle<'static>,
+}
+
+#[cfg(feature = "bump")]
+pub(crate) static BUMP: alloc_bump::SyncBump = alloc_bump::SyncBump::new();
+
+/// In the order of precedence: the first is the default.
+static STRATEGIES: &[Named] = &[
+    #[cfg(feature = "libc")]
+    Named { name: "libc", handle: Handle::libc() },
+    #[cfg(feature = "bump")]
+    Named { name: "bump", handle: Handle::new(&BUMP) },
+];
+
+/// The strategies compiled in, the default first.
+#[must_use]
+pub fn strategies() -> &'static [Named] {
+    STRATEGIES
+}
+
+/// The strategy of this name.
+///
+/// # Errors
+/// [`UnknownStrategy`] when none of this name was compiled in. Its text lists those that were.
+pub fn by_name(name: &str) -> Result<Handle<'static>, UnknownStrategy<'_>> {
+    find(name).map(|named| named.handle).ok_or(UnknownStrategy { name })
+}
+
+pub(crate) fn find(name: &str) -> Option<&'static Named> {
+    STRATEGIES.iter().find(|named| named.name == name)
+}
+
+/// No strategy of this name was compiled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownStrategy<'a> {
+    /// The name asked for.
+    pub name: &'a str,
+}
+
+impl fmt::Display for UnknownStrategy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown strategy `{}`; compiled in:", self.name)?;
+        for (index, named) in STRATEGIES.iter().enumerate() {
+            write!(f, "{} {}", if index == 0 { "" } else { "," }, named.name)?;
+        }
+        if STRATEGIES.is_empty() {
+            f.write_str(" none (enable a Cargo feature of alloc-select)")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnknownStrategy<'_> {}

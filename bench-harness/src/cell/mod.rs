@@ -1,0 +1,61 @@
+//! The child side: one process that runs one workload once, on one strategy, and prints what it measured.
+//!
+//! ```text
+//! loader ─► switch::choose ─► main ─► prove (which allocator is this?) ─► workload ─► one line of JSON on stdout
+//! ```
+//!
+//! Everything else it has to say goes to standard error, of which the parent shows the last line when the cell fails.
+
+mod faults;
+mod order;
+mod proof;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+pub use order::{Answer, Order};
+
+use crate::{inputs, machine, switch, workload};
+
+/// Does what the order says and prints the [`Answer`] as one line.
+///
+/// # Errors
+/// One line on what went wrong: an unknown name, an unreadable input, an allocator that could not be proved, a closed
+/// standard output.
+pub fn run(order: &Order) -> Result<(), String> {
+    // SAFETY: takes no pointers. The cell shall not outlive the harness that waits for it.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    let entry = switch::chosen().filter(|entry| entry.name == order.strategy);
+    let entry = entry.ok_or_else(|| {
+        format!("allocator not proved: this process was not started on `{}`", order.strategy)
+    })?;
+    let work = workload::catalogue().iter().find(|work| work.name() == order.workload);
+    let work = work.ok_or_else(|| format!("there is no workload `{}`", order.workload))?;
+    let paths: Vec<PathBuf> = order.inputs.iter().map(PathBuf::from).collect();
+    let inputs = inputs::load(&paths).map_err(|error| error.to_string())?;
+
+    let fault = faults::wanted(order);
+    let blocks = if fault == Some(faults::Fault::Unproved) { proof::from_system } else { proof::from_global };
+    let proof = proof::prove(entry, blocks).map_err(|reason| format!("allocator not proved: {reason}"))?;
+    if let Some(fault) = fault {
+        faults::before_work(fault)?;
+    }
+
+    let job = order.job(&inputs);
+    let outcome = work.run(&job);
+
+    let answer = Answer {
+        operations: outcome.operations,
+        elapsed_ns: u64::try_from(outcome.elapsed.as_nanos()).unwrap_or(u64::MAX),
+        checksum: if fault == Some(faults::Fault::Wrong) { !outcome.checksum } else { outcome.checksum },
+        peak_rss_kib: machine::peak_rss_kib()
+            .ok_or("cannot read the peak resident set from /proc/self/status")?,
+        minor_faults: machine::minor_faults(),
+        proof,
+    };
+    let line = serde_json::to_string(&answer).map_err(|error| error.to_string())?;
+    if fault != Some(faults::Fault::Silent) {
+        writeln!(std::io::stdout(), "{line}").map_err(|error| format!("cannot print the answer: {error}"))?;
+    }
+    Ok(())
+}

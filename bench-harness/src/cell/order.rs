@@ -1,0 +1,124 @@
+//! What the harness asks of a cell's process, and what that answers.
+
+#![forbid(unsafe_code)]
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::workload::{Inputs, Job};
+
+/// One run of one workload on one strategy, as the arguments of the hidden verb `cell`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The strategy's name; the environment must name the same one.
+    #[arg(long)]
+    pub strategy: String,
+    /// The workload's name.
+    #[arg(long)]
+    pub workload: String,
+    /// Threads to work with.
+    #[arg(long)]
+    pub threads: usize,
+    /// How much work.
+    #[arg(long)]
+    pub scale: u32,
+    /// Seed of every random choice.
+    #[arg(long)]
+    pub seed: u64,
+    /// The user's input files.
+    #[arg(long = "input", allow_hyphen_values = true)]
+    pub inputs: Vec<String>,
+}
+
+impl Order {
+    /// The job, on inputs that have been loaded.
+    #[must_use]
+    pub fn job<'a>(&self, inputs: &'a Inputs) -> Job<'a> {
+        Job { threads: self.threads, scale: self.scale, seed: self.seed, inputs }
+    }
+
+    /// The arguments that give this order to the binary.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["cell".to_owned()];
+        let mut put = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        put("--strategy", self.strategy.clone());
+        put("--workload", self.workload.clone());
+        put("--threads", self.threads.to_string());
+        put("--scale", self.scale.to_string());
+        put("--seed", self.seed.to_string());
+        for input in &self.inputs {
+            put("--input", input.clone());
+        }
+        arguments
+    }
+}
+
+/// What a cell's process measured, printed as one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Operations done by all threads together.
+    pub operations: u64,
+    /// Wall-clock nanoseconds of the work.
+    pub elapsed_ns: u64,
+    /// The workload's answer.
+    pub checksum: u64,
+    /// Highest resident set of the process, in KiB.
+    pub peak_rss_kib: u64,
+    /// Page faults served without I/O, since the process began.
+    pub minor_faults: u64,
+    /// How the cell proved its allocator.
+    pub proof: String,
+}
+
+impl Answer {
+    /// Nanoseconds per operation.
+    #[must_use]
+    pub fn ns_per_op(&self) -> f64 {
+        self.elapsed_ns as f64 / self.operations.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Verb {
+        #[command(flatten)]
+        order: Order,
+    }
+
+    #[test]
+    fn an_order_survives_the_command_line() {
+        let order = Order {
+            strategy: "bump".to_owned(),
+            workload: "churn".to_owned(),
+            threads: 8,
+            scale: 4,
+            seed: u64::MAX,
+            inputs: vec!["a b.json".to_owned(), "-odd-name".to_owned()],
+        };
+        // The verb's own name takes the place of the program's.
+        let arguments = order.arguments();
+        assert_eq!(arguments[0], "cell");
+        let parsed = Verb::try_parse_from(arguments).unwrap();
+        assert_eq!(parsed.order, order);
+    }
+
+    #[test]
+    fn time_per_operation() {
+        let mut answer = Answer {
+            operations: 8,
+            elapsed_ns: 100,
+            checksum: 1,
+            peak_rss_kib: 1,
+            minor_faults: 1,
+            proof: String::new(),
+        };
+        assert_eq!(answer.ns_per_op(), 12.5);
+        answer.operations = 0;
+        assert!(answer.ns_per_op().is_finite());
+    }
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every library crate without features, with each one alone, and with all: built and tested, no warning. Bare targets need
+# no std; a host build with `-D warnings` and `#![no_std]` shows that nothing of it is named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export RUSTFLAGS="-D warnings"
+export CARGO_TARGET_DIR=target/features
+each() {
+  local crate=$1
+  shift
+  cargo test -q -p "$crate" --no-default-features
+  for feature in "$@"; do
+    cargo test -q -p "$crate" --no-default-features --features "$feature"
+  done
+  cargo test -q -p "$crate" --all-features
+}
+each alloc-core libc std lock_api allocator-api2-02 allocator-api2-04
+each alloc-bump libc std allocator-api2-02 allocator-api2-04
+each alloc-select libc bump
+for peer in mimalloc jemalloc snmalloc rpmalloc; do
+  cargo check -q -p bench-harness --features "$peer"
+done

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The README's test command, then the same in the release build for the crates whose fast paths differ there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo test --workspace
+cargo test --release -p alloc-core -p alloc-bump -p alloc-select --all-features
