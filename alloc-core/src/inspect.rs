@@ -39,29 +39,32 @@ pub trait Inspect {
     fn trim(&self, keep: usize) -> usize;
 }
 
+/// The methods of [`Inspect`], each calling the same method of `$target`, an expression over `$self`.
+macro_rules! forward_inspect {
+    ($self:ident => $target:expr) => {
+        fn name(&$self) -> &'static str {
+            $target.name()
+        }
+
+        fn stats(&$self) -> Stats {
+            $target.stats()
+        }
+
+        fn walk(&$self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
+            $target.walk(visit)
+        }
+
+        fn owns(&$self, address: NonNull<u8>) -> Ownership {
+            $target.owns(address)
+        }
+
+        fn trim(&$self, keep: usize) -> usize {
+            $target.trim(keep)
+        }
+    };
+}
+pub(crate) use forward_inspect;
+
 impl<S: Inspect + ?Sized> Inspect for &S {
-    #[inline]
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
-
-    #[inline]
-    fn stats(&self) -> Stats {
-        (**self).stats()
-    }
-
-    #[inline]
-    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
-        (**self).walk(visit)
-    }
-
-    #[inline]
-    fn owns(&self, address: NonNull<u8>) -> Ownership {
-        (**self).owns(address)
-    }
-
-    #[inline]
-    fn trim(&self, keep: usize) -> usize {
-        (**self).trim(keep)
-    }
+    forward_inspect!(self => (**self));
 }

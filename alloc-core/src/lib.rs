@@ -9,7 +9,9 @@
 extern crate std;
 
 #[cfg(all(feature = "libc", not(target_os = "linux")))]
-compile_error!("the feature `libc` of alloc-core is written for Linux: elsewhere, use `default-features = false`");
+compile_error!(
+    "the feature `libc` of alloc-core is written for Linux: elsewhere, use `default-features = false`"
+);
 
 pub mod arith;
 pub mod backend;

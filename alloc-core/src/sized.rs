@@ -21,14 +21,15 @@ pub unsafe trait SizedBlocks: Strategy {
     /// `block` is a live block whose owner is `self`.
     unsafe fn free(&self, block: NonNull<u8>);
 
-    /// The block's usable size in bytes.
+    /// The block's usable size in bytes. It stays the same until the block is resized or given back.
     ///
     /// # Safety
     /// `block` is a live block whose owner is `self`.
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize;
 
-    /// Resizes a block as C's `realloc` does: contents are kept up to the smaller of both sizes, and only the alignment
-    /// that plain C allocation gives (two words) is promised for the result. On `Err` the old block is still live.
+    /// Resizes a block as C's `realloc` does: contents are kept up to the smaller of both sizes. Whatever the block's
+    /// alignment was, two words (that of plain C allocation) are promised for the result, and a layout of `new_size`
+    /// with that alignment or less fits it from then on. On `Err` the old block is still live.
     ///
     /// # Safety
     /// `block` is a live block whose owner is `self`.

@@ -180,44 +180,52 @@ pub(crate) unsafe fn zero_tail(block: NonNull<u8>, from: usize, to: usize) {
     unsafe { tail.write_bytes(0, to - from) };
 }
 
+/// The methods of [`Strategy`], each calling the same method of `$target`, an expression over `$self`.
+macro_rules! forward_strategy {
+    ($self:ident => $target:expr) => {
+        #[inline]
+        fn allocate(&$self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+            $target.allocate(layout)
+        }
+
+        #[inline]
+        fn allocate_zeroed(&$self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+            $target.allocate_zeroed(layout)
+        }
+
+        #[inline]
+        unsafe fn deallocate(&$self, block: NonNull<u8>, layout: Layout) {
+            // SAFETY: the caller's promises are the callee's.
+            unsafe { $target.deallocate(block, layout) };
+        }
+
+        #[inline]
+        unsafe fn grow(&$self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
+            // SAFETY: the caller's promises are the callee's.
+            unsafe { $target.grow(block, old, new) }
+        }
+
+        #[inline]
+        unsafe fn grow_zeroed(
+            &$self,
+            block: NonNull<u8>,
+            old: Layout,
+            new: Layout,
+        ) -> Result<NonNull<u8>, AllocError> {
+            // SAFETY: the caller's promises are the callee's.
+            unsafe { $target.grow_zeroed(block, old, new) }
+        }
+
+        #[inline]
+        unsafe fn shrink(&$self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
+            // SAFETY: the caller's promises are the callee's.
+            unsafe { $target.shrink(block, old, new) }
+        }
+    };
+}
+pub(crate) use forward_strategy;
+
 // SAFETY: every method forwards to the same method of `S` with the same arguments, so `S`'s promises are ours.
 unsafe impl<S: Strategy + ?Sized> Strategy for &S {
-    #[inline]
-    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        (**self).allocate(layout)
-    }
-
-    #[inline]
-    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        (**self).allocate_zeroed(layout)
-    }
-
-    #[inline]
-    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { (**self).deallocate(block, layout) };
-    }
-
-    #[inline]
-    unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { (**self).grow(block, old, new) }
-    }
-
-    #[inline]
-    unsafe fn grow_zeroed(
-        &self,
-        block: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { (**self).grow_zeroed(block, old, new) }
-    }
-
-    #[inline]
-    unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { (**self).shrink(block, old, new) }
-    }
+    forward_strategy!(self => (**self));
 }

@@ -5,10 +5,10 @@ use core::ptr::NonNull;
 
 use super::Handle;
 use crate::error::AllocError;
-use crate::inspect::{Inspect, Ownership};
+use crate::inspect::{Inspect, Ownership, forward_inspect};
 use crate::sized::SizedBlocks;
 use crate::stats::Stats;
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, forward_strategy};
 use crate::walk::{Step, Visit, Walked};
 
 type Free = unsafe extern "C" fn(*const (), *mut u8);
@@ -43,44 +43,7 @@ impl<'a> SizedHandle<'a> {
 
 // SAFETY: every method is the handle's, so its promises are ours.
 unsafe impl Strategy for SizedHandle<'_> {
-    #[inline]
-    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.handle.allocate(layout)
-    }
-
-    #[inline]
-    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.handle.allocate_zeroed(layout)
-    }
-
-    #[inline]
-    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { self.handle.deallocate(block, layout) };
-    }
-
-    #[inline]
-    unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { self.handle.grow(block, old, new) }
-    }
-
-    #[inline]
-    unsafe fn grow_zeroed(
-        &self,
-        block: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { self.handle.grow_zeroed(block, old, new) }
-    }
-
-    #[inline]
-    unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { self.handle.shrink(block, old, new) }
-    }
+    forward_strategy!(self => self.handle);
 }
 
 // SAFETY: every method calls the table's entry for it, which keeps the promises of the strategy behind the handle.
@@ -106,23 +69,5 @@ unsafe impl SizedBlocks for SizedHandle<'_> {
 }
 
 impl Inspect for SizedHandle<'_> {
-    fn name(&self) -> &'static str {
-        self.handle.name()
-    }
-
-    fn stats(&self) -> Stats {
-        self.handle.stats()
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
-        self.handle.walk(visit)
-    }
-
-    fn owns(&self, address: NonNull<u8>) -> Ownership {
-        self.handle.owns(address)
-    }
-
-    fn trim(&self, keep: usize) -> usize {
-        self.handle.trim(keep)
-    }
+    forward_inspect!(self => self.handle);
 }

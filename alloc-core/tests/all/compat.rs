@@ -97,6 +97,7 @@ mod api2_02 {
     }
 
     #[test]
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "by reference is what is shown")]
     fn collections_take_a_strategy_by_reference_and_a_handle() {
         collections(&Libc);
         collections(Handle::libc());
@@ -120,6 +121,7 @@ mod api2_04 {
     }
 
     #[test]
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "by reference is what is shown")]
     fn collections_take_a_strategy_by_reference_and_a_handle() {
         collections(&Libc);
         collections(Handle::libc());
