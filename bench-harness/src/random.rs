@@ -1,7 +1,18 @@
-//! A small generator of pseudo-random numbers for orders and resampling: SplitMix64 (Steele, Lea and Flood, "Fast
+//! A small generator of pseudo-random numbers for sizes, orders and resampling: SplitMix64 (Steele, Lea and Flood, "Fast
 //! splittable pseudorandom number generators", 2014). The same seed gives the same numbers everywhere.
 
 #![forbid(unsafe_code)]
+
+/// The odd constant nearest 2^64 divided by the golden ratio.
+pub(crate) const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Spreads every bit of `word` over the whole result; one to one, and 0 to 0.
+#[inline]
+pub(crate) const fn mix(word: u64) -> u64 {
+    let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ (word >> 31)
+}
 
 /// The generator's state.
 #[derive(Clone, Debug)]
@@ -15,15 +26,15 @@ impl SplitMix {
     }
 
     /// The next 64 bits.
+    #[inline]
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
+        self.0 = self.0.wrapping_add(STEP);
+        mix(self.0)
     }
 
-    /// A number below `bound`, which is not 0. The bias is below `bound / 2^64`.
+    /// A number below `bound`, which is not 0, by multiplication in place of division (Lemire, "Fast random integer
+    /// generation in an interval", 2019). The bias is below `bound / 2^64`.
+    #[inline]
     pub const fn below(&mut self, bound: usize) -> usize {
         ((self.next() as u128 * bound as u128) >> 64) as usize
     }

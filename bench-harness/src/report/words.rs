@@ -203,10 +203,12 @@ pub(super) fn limits(grid: &Grid<'_>, summary: &Summary) -> Vec<String> {
 pub(super) fn next_command(grid: &Grid<'_>) -> String {
     if let Some(trouble) = troubles(grid, Status::Failed).first() {
         let threads: Vec<String> = trouble.threads.iter().map(usize::to_string).collect();
+        // The second measurement of the baseline comes with the baseline and has no name that could be asked for.
+        let baseline = grid.matrix.baseline.as_str();
+        let strategy = if grid.is_control(trouble.strategy) { baseline } else { trouble.strategy };
         return format!(
-            "cargo matrix --only {} --strategies {} --threads {}",
+            "cargo matrix --only {} --strategies {strategy} --threads {}",
             trouble.workload,
-            trouble.strategy,
             threads.join(",")
         );
     }

@@ -102,9 +102,9 @@ impl<'s> Run<'s> {
     fn measure(&mut self, progress: &mut dyn Progress, began: Instant) {
         let mut pace = Pace::new(self.settings.effort());
         progress.say(&format!(
-            "{} cells in each round: {} strategies (the baseline twice), {} workloads, {} thread counts",
+            "{} cells in each round: strategies (the baseline twice) x workloads x thread counts = {} x {} x {}",
             self.ledger.running(),
-            self.contenders.len() - 1,
+            self.contenders.len(),
             self.settings.workloads.len(),
             self.settings.threads.len()
         ));

@@ -7,10 +7,13 @@ use super::plan::{Mode, Settings};
 use crate::doctor::BUSY;
 use crate::machine::Limits;
 use crate::schema::Machine;
-use crate::statistics::{CONFIDENCE, coverage_of_range};
+use crate::statistics::coverage_of_range;
 
 /// What a quick run promises, in seconds.
 const PROMISE: f64 = 90.0;
+
+/// Below this share of intervals that can contain the true median, figures get a warning: fewer than five rounds.
+const ENOUGH: f64 = 0.9;
 
 /// All notes of a run, one sentence each.
 pub(super) fn all(settings: &Settings, machine: &Machine, ledger: &Ledger, seconds: f64) -> Vec<String> {
@@ -36,7 +39,7 @@ pub(super) fn all(settings: &Settings, machine: &Machine, ledger: &Ledger, secon
 fn few_rounds(rounds: Option<(usize, usize)>) -> Option<String> {
     let (least, _) = rounds?;
     let coverage = coverage_of_range(least);
-    (coverage < CONFIDENCE).then(|| {
+    (coverage < ENOUGH).then(|| {
         let rounds = if least == 1 { "1 round".to_owned() } else { format!("{least} rounds") };
         format!(
             "With {rounds} an interval is little more than the range seen, which contains the true median in {:.0} % of cases, not 95 %; use more --rounds before deciding on these figures.",
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn each_note_comes_when_it_should() {
         assert!(few_rounds(Some((3, 3))).unwrap().contains("75 %"));
-        assert_eq!(few_rounds(Some((6, 6))), None);
+        assert_eq!(few_rounds(Some((5, 5))), None);
         assert_eq!(few_rounds(None), None);
         assert!(uneven_rounds(Some((3, 4))).is_some());
         assert_eq!(uneven_rounds(Some((3, 3))), None);

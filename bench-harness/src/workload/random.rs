@@ -1,40 +1,35 @@
-//! Random numbers and size distributions. Safe code: pure arithmetic.
+//! Size distributions over the harness's generator, and hashing. Pure arithmetic.
 
 #![forbid(unsafe_code)]
 
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014): one word of
-/// state and a few cycles a number, so that drawing a size costs little beside the allocation it is for.
+use std::ops::{Deref, DerefMut};
+
+pub(super) use crate::random::mix;
+use crate::random::{STEP, SplitMix};
+
+/// The generator of one unit of one workload: a few cycles a number, so that drawing a size costs little beside the
+/// allocation it is for.
 #[derive(Clone, Debug)]
-pub(super) struct Random {
-    state: u64,
+pub(super) struct Random(SplitMix);
+
+impl Deref for Random {
+    type Target = SplitMix;
+
+    fn deref(&self) -> &SplitMix {
+        &self.0
+    }
 }
 
-/// The odd constant nearest 2^64 divided by the golden ratio.
-const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+impl DerefMut for Random {
+    fn deref_mut(&mut self) -> &mut SplitMix {
+        &mut self.0
+    }
+}
 
 impl Random {
     /// The sequence of one unit of one workload: `salt` tells workloads apart, `unit` their units.
     pub(super) fn new(seed: u64, salt: u64, unit: usize) -> Random {
-        Random { state: mix(mix(seed ^ salt) ^ unit as u64) }
-    }
-
-    /// The next 64 bits.
-    pub(super) fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(STEP);
-        mix(self.state)
-    }
-
-    /// A number less than `bound`, by multiplication in place of division (Lemire, "Fast random integer generation in
-    /// an interval", 2019).
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
-
-    /// Puts `items` in random order (Fisher and Yates).
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
+        Random(SplitMix::new(mix(mix(seed ^ salt) ^ unit as u64)))
     }
 
     /// A small size, 8 to 512: each doubling is half as likely as the one before it, as in most programs.
@@ -73,13 +68,6 @@ pub(super) fn mean_inverse_square(min: usize, max: usize) -> u64 {
 /// Mean of [`Random::log_uniform`]: one and a half times the mean of the doublings' lower ends.
 pub(super) fn mean_log_uniform(min: usize, max: usize) -> u64 {
     ((max - min) as u64 * 3) / (2 * u64::from((max / min).ilog2()))
-}
-
-/// Spreads every bit of `word` over the whole result; one to one, and 0 to 0.
-pub(super) fn mix(word: u64) -> u64 {
-    let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^ (word >> 31)
 }
 
 /// A number that depends on every byte of `bytes`, their order and their count.
@@ -123,15 +111,6 @@ mod tests {
             assert!((64..1024).contains(&random.log_uniform(64, 1024)));
             assert!(random.below(3) < 3);
         }
-    }
-
-    #[test]
-    fn a_shuffle_keeps_every_item_once() {
-        let mut items: Vec<usize> = (0..100).collect();
-        Random::new(1, 2, 3).shuffle(&mut items);
-        assert!(items.iter().enumerate().any(|(place, item)| place != *item));
-        items.sort_unstable();
-        assert_eq!(items, (0..100).collect::<Vec<_>>());
     }
 
     #[test]

@@ -245,6 +245,14 @@ fn the_end_of_a_run_names_the_files_and_what_to_type() {
     let closing = terminal::closing(&matrix, &written);
     assert!(closing.contains(&format!("wrote {}\n", written.html.display())));
     assert!(closing.ends_with("next: cargo matrix --only larson --strategies freelist --threads 8\n"));
+    let mut control = matrix.clone();
+    for cell in control.cells.iter_mut().filter(|cell| cell.status == Status::Failed) {
+        cell.strategy = "system-again".to_owned();
+    }
+    assert!(
+        terminal::closing(&control, &written)
+            .ends_with("next: cargo matrix --only larson --strategies system --threads 8\n")
+    );
     matrix.cells.retain(|cell| cell.status != Status::Failed);
     assert!(terminal::closing(&matrix, &written).ends_with("next: cargo matrix\n"));
     matrix.mode = "full".to_owned();
