@@ -98,6 +98,9 @@ pub(in crate::report) fn timeline(
     threads: usize,
 ) -> String {
     let bottom = bottom(grid);
+    if grid.strategies.iter().all(|strategy| samples(grid, workload, threads, strategy).is_empty()) {
+        return not_sampled(grid, workload, threads);
+    }
     let last = grid
         .strategies
         .iter()
@@ -146,9 +149,6 @@ pub(in crate::report) fn timeline(
         ));
     }
     spoken.reverse();
-    if spoken.is_empty() {
-        canvas.text("none", Anchor::Middle, ((LEFT + RIGHT) / 2.0, (TOP + bottom) / 2.0), "no samples");
-    }
     let said = format!(
         "Resident memory over time, {workload}, {}: {}",
         format::plural(threads, "thread"),
@@ -160,6 +160,16 @@ pub(in crate::report) fn timeline(
         escape::text(workload)
     );
     canvas.finish("plot time", &said, &attributes)
+}
+
+/// In place of a plot: a quick run samples the cells that tell most.
+fn not_sampled(grid: &Grid<'_>, workload: &str, threads: usize) -> String {
+    let mut canvas = Canvas::new(WIDTH, height(rows(grid)));
+    let middle = ((LEFT + RIGHT) / 2.0, (TOP + bottom(grid)) / 2.0);
+    canvas.text("none", Anchor::Middle, middle, "not sampled in this run");
+    let said =
+        format!("Resident memory over time, {workload}, {}: not sampled", format::plural(threads, "thread"));
+    canvas.finish("plot", &said, "")
 }
 
 /// At most [`POINTS`] samples: of each stretch the first, the lowest and the highest, so that no peak is lost.
