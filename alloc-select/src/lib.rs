@@ -26,8 +26,7 @@
 //!
 //! Enabling one never changes what another does, so any two crates of a program may ask for different ones. When several
 //! are compiled in, the default is the first of **`libc`, `bump`**: an allocator that reuses memory goes before one that
-//! does not. Without any feature only [`strategies`] and [`by_name`] are left, which
-//! then know no name.
+//! does not. Without any feature only [`strategies`] and [`by_name`] are left, which then know no name.
 //!
 //! # Not for
 //!
@@ -44,3 +43,7 @@ pub use chosen::{Chosen, VARIABLE};
 #[cfg(any(feature = "libc", feature = "bump"))]
 pub use default::{DefaultStrategy, Strata};
 pub use names::{Named, UnknownStrategy, by_name, strategies};
+
+#[cfg(all(doctest, any(feature = "libc", feature = "bump")))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -23,3 +23,7 @@ pub mod schema;
 pub mod statistics;
 pub mod switch;
 pub mod workload;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
