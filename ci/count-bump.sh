@@ -15,7 +15,7 @@ done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-cargo bench --quiet --package alloc-bump --features std,allocator-api2-04 --bench counts --no-run \
+cargo bench --quiet --package alloc-bump --all-features --bench counts --no-run \
     --message-format=json 2>"$scratch/build.log" >"$scratch/build.json" || { cat "$scratch/build.log" >&2; exit 1; }
 binary=$(sed -n 's/.*"name":"counts".*"executable":"\([^"]*\)".*/\1/p' "$scratch/build.json" | tail -n 1)
 
@@ -36,12 +36,12 @@ callgrind_annotate --inclusive=yes --threshold=100 --show-percs=no "$scratch/out
         label["bump_scope_down"] = "bump-scope down"; label["bump_scope_down8"] = "bump-scope down, 8"
         label["blink_alloc"] = "blink-alloc"
         operations = split("u32 layout grow free reset", operation, " ")
-        # What alloc-bump may spend; see benches/counts.rs for the operations.
-        budget["ours_up u32"] = 8; budget["ours_up layout"] = 13; budget["ours_up grow"] = 25
-        budget["ours_up8 u32"] = 8; budget["ours_up8 layout"] = 13; budget["ours_up8 grow"] = 25
-        budget["ours_down u32"] = 8; budget["ours_down layout"] = 13
-        budget["ours_down8 u32"] = 8; budget["ours_down8 layout"] = 13
-        budget["ours_sync u32"] = 16; budget["ours_sync layout"] = 18; budget["ours_sync grow"] = 30
+        # What alloc-bump may spend: what it does spend, and one more where the compiler has room to choose.
+        budget["ours_up u32"] = 8; budget["ours_up layout"] = 11; budget["ours_up grow"] = 9; budget["ours_up free"] = 5
+        budget["ours_up8 u32"] = 8; budget["ours_up8 layout"] = 13; budget["ours_up8 grow"] = 13
+        budget["ours_down u32"] = 8; budget["ours_down layout"] = 9; budget["ours_down grow"] = 25
+        budget["ours_down8 u32"] = 8; budget["ours_down8 layout"] = 10; budget["ours_down8 grow"] = 25
+        budget["ours_sync u32"] = 12; budget["ours_sync layout"] = 14; budget["ours_sync grow"] = 12
     }
     match($0, /count_[a-z0-9_]+/) {
         name = substr($0, RSTART + 6, RLENGTH - 6)

@@ -36,6 +36,7 @@ macro_rules! count {
             use super::*;
 
             #[inline(never)]
+            #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
             #[unsafe(export_name = concat!("count_", stringify!($name), "_u32"))]
             fn alloc_u32(arena: &$arena, value: u32) -> &mut u32 {
                 distinct!($name " u32");

@@ -12,20 +12,17 @@ use alloc_core::arith::{align_down, align_up};
 use alloc_core::backend::{Backend, Span};
 
 use crate::bumping;
-use crate::chunk::{BumpChunk, ChunkRef};
-use crate::config::Config;
-use crate::growth::{self, HUGE, HUGE_PAGE};
+use crate::chunk::ChunkRef;
+use crate::config::{self, Config};
+use crate::growth::{self, HUGE_PAGE};
 #[cfg(feature = "libc")]
-use crate::pages::{Lot, Parked};
+use crate::pages::Lot;
 use crate::window::Window;
 
-/// Who puts memory behind newly opened pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Populate {
-    /// The slow path that opens them.
-    Now,
-    /// Whoever takes them, outside of any lock.
-    Later,
+/// The backend's granule for [`growth`]: what a source that does not promise zeroes hands out is memory, paid for at once,
+/// however large its granule.
+pub(crate) fn granule<B: Backend>(backend: &B) -> usize {
+    if B::ZEROED { backend.granule() } else { 1 }
 }
 
 /// A block from the slow path, and the part of it that may hold other bytes than zero.
@@ -50,26 +47,6 @@ impl Refilled {
     }
 }
 
-/// A place to rewind to.
-pub(crate) struct Mark<C> {
-    chunk: Option<ChunkRef<C>>,
-    cursor: NonNull<u8>,
-}
-
-impl<C> Mark<C> {
-    pub(crate) fn cursor(self) -> NonNull<u8> {
-        self.cursor
-    }
-}
-
-impl<C> Clone for Mark<C> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<C> Copy for Mark<C> {}
-
 /// ```text
 ///   first ─► chunk ⇄ chunk ⇄ chunk ⇄ chunk ⇄ chunk
 ///            full    full    current spare   spare
@@ -77,23 +54,23 @@ impl<C> Copy for Mark<C> {}
 ///
 /// A fixed arena has no chunk: its window is the caller's buffer, all of it.
 pub(crate) struct Arena<C> {
-    window: Window,
+    pub(crate) window: Window,
     /// Where the cursor of the current chunk, or of the buffer, begins.
-    origin: Cell<usize>,
+    pub(crate) origin: Cell<usize>,
     pub(crate) current: Cell<Option<ChunkRef<C>>>,
     pub(crate) first: Cell<Option<ChunkRef<C>>>,
     /// Bytes of spans.
-    reserved: Cell<usize>,
+    pub(crate) reserved: Cell<usize>,
     /// Bytes opened: the depth of every chunk, headers included.
-    opened: Cell<usize>,
-    opened_peak: Cell<usize>,
+    pub(crate) opened: Cell<usize>,
+    pub(crate) opened_peak: Cell<usize>,
     /// What `opened` must not exceed.
-    budget: Cell<usize>,
+    pub(crate) budget: Cell<usize>,
     /// What to ask the backend for next; 0 before the first time.
-    ask: Cell<usize>,
+    pub(crate) ask: Cell<usize>,
     /// Where the backend's chunks come from first, and are left at the end.
     #[cfg(feature = "libc")]
-    lot: Option<&'static Lot>,
+    pub(crate) lot: Option<&'static Lot>,
     config: PhantomData<fn() -> C>,
 }
 
@@ -103,7 +80,7 @@ unsafe impl<C> Send for Arena<C> {}
 impl<C: Config> Arena<C> {
     /// An arena without memory.
     pub(crate) const fn new() -> Self {
-        let () = C::VALID;
+        const { config::validate::<C>() };
         Self {
             window: Window::empty(),
             origin: Cell::new(crate::window::NOWHERE),
@@ -181,26 +158,22 @@ impl<C: Config> Arena<C> {
     /// Serves what the window has no room for.
     #[cold]
     #[inline(never)]
-    pub(crate) fn refill<B: Backend>(
-        &self,
-        backend: &B,
-        layout: Layout,
-        populate: Populate,
-    ) -> Result<Refilled, AllocError> {
+    pub(crate) fn refill<B: Backend>(&self, backend: &B, layout: Layout) -> Result<Refilled, AllocError> {
         if layout.size() == 0 {
             // Nothing to find room for: an aligned address that nobody will look behind.
             let align = NonZeroUsize::new(layout.align()).ok_or(AllocError)?;
             let block = NonNull::without_provenance(align);
             return Ok(Refilled { block, dirty_start: 0, dirty_size: 0 });
         }
-        let dirty_limit = match self.open(backend, layout, populate) {
+        let dirty_limit = match self.open(backend, layout) {
             Ok(limit) => limit,
             Err(AllocError) => {
                 self.advance(backend, layout)?;
-                self.open(backend, layout, populate)?
+                self.open(backend, layout)?
             }
         };
         let block = self.window.place::<C>(layout).ok_or(AllocError)?;
+        self.deep_check();
         let (dirty_start, dirty_size) = if B::ZEROED {
             bumping::dirty::<C>(block.addr().get(), layout.size(), dirty_limit)
         } else {
@@ -210,7 +183,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// How deep a chunk may be opened within the budget.
-    fn reach(&self, chunk: ChunkRef<C>, limit: usize) -> usize {
+    pub(crate) fn reach(&self, chunk: ChunkRef<C>, limit: usize) -> usize {
         let left = self.budget.get().saturating_sub(self.opened.get());
         let reach = chunk.capacity().min(chunk.depth(limit).saturating_add(left));
         align_down(reach, C::MIN_ALIGN)
@@ -218,12 +191,7 @@ impl<C: Config> Arena<C> {
 
     /// Moves the limit of the current chunk so far that the window has room for `layout`. Returns the old one: nothing
     /// beyond it was ever written to, or it was purged since.
-    pub(crate) fn open<B: Backend>(
-        &self,
-        backend: &B,
-        layout: Layout,
-        populate: Populate,
-    ) -> Result<usize, AllocError> {
+    pub(crate) fn open<B: Backend>(&self, backend: &B, layout: Layout) -> Result<usize, AllocError> {
         let chunk = self.current.get().ok_or(AllocError)?;
         let (cursor, limit) = (self.window.cursor(), self.window.limit());
         let reach = self.reach(chunk, limit);
@@ -234,162 +202,36 @@ impl<C: Config> Arena<C> {
         if needed <= opened {
             return Ok(limit);
         }
-        let opening = growth::opening(opened, needed, reach, backend.granule());
-        // SAFETY: the cursor stays; the new limit is a depth within the chunk, of which `reach` is a multiple of
-        // `MIN_ALIGN`, as granules of pages are; all bytes up to it are the chunk's.
-        unsafe { self.window.move_to(cursor, chunk.at(opening.depth).addr().get()) };
-        self.opened.set(self.opened.get() + (opening.depth - opened));
-        self.opened_peak.set(self.opened_peak.get().max(self.opened.get()));
-        self.advise(backend, chunk, opened, opening.depth);
-        if populate == Populate::Now && opening.populate > 0 {
-            let low = if C::UP { opened } else { opening.depth };
-            // SAFETY: the range lies in the chunk's span.
-            unsafe { backend.populate(chunk.at(low), opening.depth - opened) };
-        }
+        let depth = growth::opening(opened, needed, reach, granule(backend));
+        self.advise(backend, chunk, opened, depth);
+        // SAFETY: the cursor stays; the new limit is a depth within the chunk, and a multiple of `MIN_ALIGN`, as `reach` and
+        // granules of pages are; all bytes up to it are the chunk's.
+        unsafe { self.window.move_to(cursor, chunk.at(depth).addr().get()) };
+        self.add_opened(depth - opened);
         Ok(limit)
     }
 
-    /// Once, when a chunk of pages is opened past [`HUGE`]: asks for huge pages for the rest of it.
+    pub(crate) fn add_opened(&self, bytes: usize) {
+        self.opened.set(self.opened.get() + bytes);
+        self.opened_peak.set(self.opened_peak.get().max(self.opened.get()));
+    }
+
+    /// When a chunk of pages is opened past [`Config::HUGE_FROM`]: asks for huge pages for the rest of it.
     fn advise<B: Backend>(&self, backend: &B, chunk: ChunkRef<C>, before: usize, now: usize) {
-        if before > HUGE || now <= HUGE || backend.granule() < growth::PAGES {
+        if before > C::HUGE_FROM || now <= C::HUGE_FROM || granule(backend) < growth::PAGES {
             return;
         }
-        let span = chunk.span();
-        let limit = chunk.at(before).addr().get();
-        let (low, high) = if C::UP { (limit, span.end()) } else { (span.start.addr().get(), limit) };
-        let (Some(low), high) = (align_up(low, HUGE_PAGE), align_down(high, HUGE_PAGE)) else { return };
+        let (a, b) = (chunk.at(C::HUGE_FROM).addr().get(), chunk.far_end());
+        let (Some(low), high) = (align_up(a.min(b), HUGE_PAGE), align_down(a.max(b), HUGE_PAGE)) else {
+            return;
+        };
         if low < high {
+            let span = chunk.span();
             // SAFETY: `low` lies in the span.
             let start = unsafe { span.start.add(low - span.start.addr().get()) };
             // SAFETY: the range lies in the span.
             unsafe { backend.advise_huge(start, high - low) };
         }
-    }
-
-    /// Makes a chunk current that can be opened far enough for `layout`: a spare one, or a new one.
-    fn advance<B: Backend>(&self, backend: &B, layout: Layout) -> Result<(), AllocError> {
-        let mut spare = self.spares();
-        while let Some(chunk) = spare {
-            if self.fits(chunk, layout) {
-                self.unlink(chunk);
-                self.link_after_current(chunk);
-                self.activate(chunk, chunk.origin());
-                return Ok(());
-            }
-            spare = chunk.get().next.get();
-        }
-        let chunk = self.new_chunk(backend, layout)?;
-        self.link_after_current(chunk);
-        if !self.fits(chunk, layout) {
-            // The budget falls short by the padding. The chunk stays, as a spare one.
-            return Err(AllocError);
-        }
-        self.activate(chunk, chunk.origin());
-        Ok(())
-    }
-
-    /// Whether a chunk without live blocks can be opened far enough for `layout`.
-    fn fits(&self, chunk: ChunkRef<C>, layout: Layout) -> bool {
-        let reach = self.reach(chunk, chunk.get().limit.get());
-        let (origin, end) = (chunk.origin().addr().get(), chunk.at(reach).addr().get());
-        bumping::place::<C>(origin, end, layout).is_some()
-    }
-
-    /// The first spare chunk.
-    fn spares(&self) -> Option<ChunkRef<C>> {
-        match self.current.get() {
-            Some(chunk) => chunk.get().next.get(),
-            None => self.first.get(),
-        }
-    }
-
-    fn new_chunk<B: Backend>(&self, backend: &B, layout: Layout) -> Result<ChunkRef<C>, AllocError> {
-        let (header, align) = (BumpChunk::<C>::ORIGIN, BumpChunk::<C>::ALIGN);
-        let least = growth::least_chunk(header, layout.size(), layout.align(), align).ok_or(AllocError)?;
-        let left = self.budget.get().saturating_sub(self.opened.get());
-        if left < header.saturating_add(layout.size()) {
-            return Err(AllocError);
-        }
-        #[cfg(feature = "libc")]
-        if let Some(chunk) = self.unpark(least, left) {
-            return Ok(chunk);
-        }
-        let granule = backend.granule();
-        let preferred = match self.ask.get() {
-            0 => growth::first_chunk(granule, C::FIRST_CHUNK, C::RESERVE),
-            ask => ask,
-        };
-        // Over a source whose spans cost memory at once, a chunk beyond the budget would be paid for and not used.
-        let preferred = if granule < growth::PAGES { preferred.min(left) } else { preferred };
-        let mut size = preferred.max(least);
-        let span = loop {
-            match backend.allocate_span(size, align) {
-                Ok(span) => break span,
-                Err(AllocError) => size = growth::smaller(size, least).ok_or(AllocError)?,
-            }
-        };
-        self.ask.set(growth::larger(size));
-        self.reserved.set(self.reserved.get() + span.size);
-        self.opened.set(self.opened.get() + header);
-        self.opened_peak.set(self.opened_peak.get().max(self.opened.get()));
-        // SAFETY: a span of `least` bytes or more, fresh from the backend and aligned as was asked; `release` gives it
-        // back, after which no chunk reference to it is kept.
-        Ok(unsafe { ChunkRef::write(span) })
-    }
-
-    /// A chunk that another arena has left, as this one's first.
-    #[cfg(feature = "libc")]
-    fn unpark(&self, least: usize, left: usize) -> Option<ChunkRef<C>> {
-        let lot = self.lot.filter(|_| self.first.get().is_none())?;
-        // Its header may have been placed for a smaller alignment of the cursor.
-        let depth = |parked: Parked| parked.depth.max(BumpChunk::<C>::ORIGIN).next_multiple_of(growth::PAGES);
-        let parked = lot.take(|parked| parked.span.size >= least && depth(parked) <= left)?;
-        let depth = depth(parked);
-        self.ask.set(growth::larger(parked.span.size));
-        self.reserved.set(parked.span.size);
-        self.opened.set(depth);
-        self.opened_peak.set(self.opened_peak.get().max(depth));
-        // SAFETY: a span of pages that is ours alone, aligned to a page and larger than `least`; `release` gives it back.
-        let chunk = unsafe { ChunkRef::write(parked.span) };
-        chunk.get().limit.set(chunk.at(depth).addr().get());
-        Some(chunk)
-    }
-
-    fn link_after_current(&self, chunk: ChunkRef<C>) {
-        let previous = self.current.get();
-        let next = match previous {
-            Some(previous) => previous.get().next.replace(Some(chunk)),
-            None => self.first.replace(Some(chunk)),
-        };
-        chunk.get().previous.set(previous);
-        chunk.get().next.set(next);
-        if let Some(next) = next {
-            next.get().previous.set(Some(chunk));
-        }
-    }
-
-    fn unlink(&self, chunk: ChunkRef<C>) {
-        let (previous, next) = (chunk.get().previous.get(), chunk.get().next.get());
-        match previous {
-            Some(previous) => previous.get().next.set(next),
-            None => self.first.set(next),
-        }
-        if let Some(next) = next {
-            next.get().previous.set(previous);
-        }
-    }
-
-    /// Puts the window over a chunk of the list, with its next block at `cursor`.
-    fn activate(&self, chunk: ChunkRef<C>, cursor: NonNull<u8>) {
-        if let Some(current) = self.current.get() {
-            current.get().cursor.set(self.window.cursor());
-            current.get().limit.set(self.window.limit());
-        }
-        self.current.set(Some(chunk));
-        self.origin.set(chunk.origin().addr().get());
-        // SAFETY: cursor and limit are those of a chunk that is open in between, at or after its last live block; the
-        // chunk's provenance covers it whole.
-        unsafe { self.window.move_to(cursor, chunk.get().limit.get()) };
     }
 
     /// Grows the last block in place by opening more of its chunk.
@@ -402,14 +244,13 @@ impl<C: Config> Arena<C> {
         block: NonNull<u8>,
         old: Layout,
         new: Layout,
-        populate: Populate,
     ) -> Option<NonNull<u8>> {
         let cursor = self.window.cursor();
         // SAFETY: the caller promises a live block that `old` fits.
         if !unsafe { self.window.take_back::<C>(block, old) } {
             return None;
         }
-        let grown = match self.open(backend, new, populate) {
+        let grown = match self.open(backend, new) {
             Ok(_) => self.window.place::<C>(new),
             Err(AllocError) => None,
         };
@@ -424,141 +265,6 @@ impl<C: Config> Arena<C> {
             unsafe { grown.copy_from(block, old.size()) };
         }
         Some(grown)
-    }
-
-    pub(crate) fn mark(&self) -> Mark<C> {
-        Mark { chunk: self.current.get(), cursor: self.window.cursor() }
-    }
-
-    /// Gives back every block that was taken since `mark`. Chunks stay, as spare ones.
-    ///
-    /// # Safety
-    /// The mark was made by this arena, which since then was neither reset nor rewound to an earlier mark; no block taken
-    /// or grown since is used any more.
-    pub(crate) unsafe fn rewind(&self, mark: Mark<C>) {
-        if mark.chunk == self.current.get() {
-            let cursor = Self::earlier(mark.cursor, self.window.cursor());
-            // SAFETY: a former cursor of the same chunk, and the limit has never been behind the present one.
-            unsafe { self.window.move_to(cursor, self.window.limit()) };
-        } else if let Some(chunk) = mark.chunk {
-            self.activate(chunk, Self::earlier(mark.cursor, chunk.get().cursor.get()));
-        } else if let Some(first) = self.first.get() {
-            // The mark is older than the first chunk.
-            self.activate(first, first.origin());
-        }
-    }
-
-    /// The cursor with fewer blocks behind it. Blocks from before a mark may have been given back after it, and what was
-    /// beyond the cursor then may have been trimmed.
-    fn earlier(a: NonNull<u8>, b: NonNull<u8>) -> NonNull<u8> {
-        if (a < b) == C::UP { a } else { b }
-    }
-
-    /// Gives back every block.
-    #[inline]
-    pub(crate) fn reset(&mut self) {
-        if self.current.get() != self.first.get() {
-            self.reset_slow();
-        }
-        // SAFETY: `origin` is never zero.
-        let origin = unsafe { NonZeroUsize::new_unchecked(self.origin.get()) };
-        // SAFETY: the whole of the chunk, or of the buffer, is free, and its cursor's provenance covers it.
-        unsafe { self.window.move_to(self.window.cursor().with_addr(origin), self.window.limit()) };
-    }
-
-    /// Makes the larger of the current and the first chunk the first, so that rounds of equal work end in one chunk.
-    #[cold]
-    #[inline(never)]
-    fn reset_slow(&mut self) {
-        let (Some(current), Some(first)) = (self.current.get(), self.first.get()) else { return };
-        if current.capacity() > first.capacity() {
-            self.unlink(current);
-            current.get().previous.set(None);
-            current.get().next.set(Some(first));
-            first.get().previous.set(Some(current));
-            self.first.set(Some(current));
-        } else {
-            self.activate(first, first.origin());
-        }
-    }
-
-    /// Gives spare chunks back, and the pages of the current one beyond `keep` free bytes. Returns the bytes given back,
-    /// of those that were open.
-    pub(crate) fn trim<B: Backend>(&self, backend: &B, keep: usize) -> usize {
-        let Some(chunk) = self.current.get() else { return 0 };
-        let before = self.opened.get();
-        while let Some(spare) = self.spares() {
-            self.unlink(spare);
-            self.release(backend, spare);
-        }
-        let granule = backend.granule();
-        let (used, opened) =
-            (chunk.depth(self.window.cursor().addr().get()), chunk.depth(self.window.limit()));
-        if let Some(kept) = used.checked_add(keep).and_then(|kept| align_up(kept, granule))
-            && granule >= growth::PAGES
-            && kept < opened
-        {
-            let low = if C::UP { kept } else { opened };
-            // SAFETY: the range lies in the span, and no block reaches into it: all end before `used`.
-            let purged = unsafe { backend.purge(chunk.at(low), opened - kept) };
-            // The limit tells what reads as zero, and may only come back over what was purged to the last byte.
-            if purged >= opened - kept {
-                // SAFETY: a depth between the cursor's and the old limit's, multiple of a granule of pages.
-                unsafe { self.window.move_to(self.window.cursor(), chunk.at(kept).addr().get()) };
-                self.opened.set(self.opened.get() - (opened - kept));
-            }
-        }
-        before - self.opened.get()
-    }
-
-    /// Gives a chunk that is in the list no more back.
-    fn release<B: Backend>(&self, backend: &B, chunk: ChunkRef<C>) {
-        let (span, opened) = (chunk.span(), chunk.depth(chunk.get().limit.get()));
-        self.opened.set(self.opened.get() - opened);
-        self.reserved.set(self.reserved.get() - span.size);
-        // SAFETY: the span came from this backend, and its chunk is out of the list.
-        unsafe { backend.release_span(span) };
-    }
-
-    /// Gives every chunk back.
-    ///
-    /// # Safety
-    /// No block is used any more, and neither is the arena. The backend is the one that was always passed.
-    pub(crate) unsafe fn release_all<B: Backend>(&self, backend: &B) {
-        if let Some(current) = self.current.get() {
-            current.get().limit.set(self.window.limit());
-        }
-        let mut next = self.first.take();
-        while let Some(chunk) = next {
-            next = chunk.get().next.get();
-            #[cfg(feature = "libc")]
-            // SAFETY: with a lot, the backend is `Pages` and all chunks are filled in its direction; nothing refers to
-            // this one any more.
-            if self.lot.is_some_and(|lot| unsafe { lot.put(chunk) }) {
-                continue;
-            }
-            // SAFETY: the span came from this backend, and nothing refers to its chunk any more.
-            unsafe { backend.release_span(chunk.span()) };
-        }
-    }
-
-    /// The chunks, first to last, each with its cursor and limit as of now. Spare ones are empty.
-    pub(crate) fn chunks(&self) -> impl Iterator<Item = (ChunkRef<C>, usize, usize)> {
-        let mut next = self.first.get();
-        let mut spare = false;
-        core::iter::from_fn(move || {
-            let chunk = next?;
-            let header = chunk.get();
-            next = header.next.get();
-            Some(if Some(chunk) == self.current.get() {
-                spare = true;
-                (chunk, self.window.cursor().addr().get(), self.window.limit())
-            } else if spare {
-                (chunk, chunk.origin().addr().get(), header.limit.get())
-            } else {
-                (chunk, header.cursor.get().addr().get(), header.limit.get())
-            })
-        })
     }
 
     /// The span or buffer ranges that the arena owns.

@@ -9,8 +9,9 @@ use alloc_core::AllocError;
 use alloc_core::backend::Backend;
 
 use crate::DefaultBackend;
-use crate::arena::{Arena, Populate};
+use crate::arena::Arena;
 use crate::buffer::Buffer;
+use crate::check::Flaw;
 use crate::config::{Config, Up};
 use crate::methods::typed_methods;
 #[cfg(feature = "libc")]
@@ -48,6 +49,7 @@ pub struct Bump<B: Backend = DefaultBackend, C: Config = Up> {
 /// let bump = FixedBump::over(&mut buffer);
 /// assert!(bump.try_alloc([0_u8; 64]).is_ok());
 /// assert!(bump.try_alloc(0_u8).is_err());
+/// drop(bump);
 ///
 /// let downwards = FixedBump::<Down<8>>::over_in(&mut buffer);
 /// assert!(downwards.try_alloc(1_u32).is_ok());
@@ -110,7 +112,13 @@ impl<B: Backend, C: Config> Bump<B, C> {
         self.arena.window().room()
     }
 
-    typed_methods!(self, [*self] ['s] 's);
+    /// Looks for contradictions in the arena's own structures, which only a stray write could have made.
+    ///
+    /// # Errors
+    /// The first [`Flaw`].
+    pub fn check(&self) -> Result<(), Flaw> {
+        self.arena.check()
+    }
 
     #[inline(always)]
     pub(crate) fn take(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -123,13 +131,13 @@ impl<B: Backend, C: Config> Bump<B, C> {
     #[cold]
     #[inline(never)]
     fn take_slow(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        Ok(self.arena.refill(&self.backend, layout, Populate::Now)?.block)
+        Ok(self.arena.refill(&self.backend, layout)?.block)
     }
 
     #[cold]
     #[inline(never)]
     pub(crate) fn take_zeroed_slow(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let refilled = self.arena.refill(&self.backend, layout, Populate::Now)?;
+        let refilled = self.arena.refill(&self.backend, layout)?;
         // SAFETY: the block is new, and only we know of it.
         Ok(unsafe { refilled.clear() })
     }
@@ -153,6 +161,11 @@ impl<'b, C: Config> FixedBump<'b, C> {
         // SAFETY: the buffer is borrowed for `'b`, which the arena does not outlive: its backend has it in its type.
         Self { arena: unsafe { Arena::over(bytes) }, backend: Buffer::new() }
     }
+}
+
+#[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
+impl<B: Backend, C: Config> Bump<B, C> {
+    typed_methods!(self, [*self] ['s] 's);
 }
 
 impl<B: Backend, C: Config> Drop for Bump<B, C> {

@@ -47,33 +47,34 @@ const fn before(to: usize, from: usize) -> bool {
 #[inline(always)]
 pub(crate) const fn place<C: Config>(cursor: usize, limit: usize, layout: Layout) -> Option<Placed> {
     if C::UP {
-        match place_whole::<C>(cursor, limit, layout) {
-            // The limit is a multiple of `MIN_ALIGN`, so rounding cannot step over it.
-            Some(Placed { start, cursor: end }) => Some(Placed { start, cursor: up_to(end, C::MIN_ALIGN) }),
-            None => None,
-        }
-    } else {
-        place_whole::<C>(cursor, limit, layout)
-    }
-}
-
-/// As [`place`], for a size that is a multiple of `C::MIN_ALIGN`: the compiler does not see by itself that rounding
-/// changes nothing then.
-#[inline(always)]
-pub(crate) const fn place_whole<C: Config>(cursor: usize, limit: usize, layout: Layout) -> Option<Placed> {
-    if C::UP {
         let start = up_to(cursor, layout.align());
-        let end = start.wrapping_add(layout.size());
-        if before(limit, end) {
+        if before(limit, start.wrapping_add(layout.size())) {
             return None;
         }
-        Some(Placed { start, cursor: end })
+        // The start is a multiple of `MIN_ALIGN` and so is the limit, so that rounding the size cannot step over it.
+        Some(Placed { start, cursor: start.wrapping_add(up_to(layout.size(), C::MIN_ALIGN)) })
     } else {
         let start = down_to(down_to(cursor.wrapping_sub(layout.size()), layout.align()), C::MIN_ALIGN);
         if before(start, limit) {
             return None;
         }
         Some(Placed { start, cursor: start })
+    }
+}
+
+/// As [`place`], for a size that is a multiple of both the alignment and `C::MIN_ALIGN`, as those of values are.
+/// Filling up, the block's end can then be found first, and the next request waits for that and not for the start.
+#[inline(always)]
+pub(crate) const fn place_value<C: Config>(cursor: usize, limit: usize, layout: Layout) -> Option<Placed> {
+    debug_assert!(layout.size().is_multiple_of(layout.align()) && layout.size().is_multiple_of(C::MIN_ALIGN));
+    if C::UP {
+        let end = up_to(cursor.wrapping_add(layout.size()), layout.align());
+        if before(limit, end) {
+            return None;
+        }
+        Some(Placed { start: end.wrapping_sub(layout.size()), cursor: end })
+    } else {
+        place::<C>(cursor, limit, layout)
     }
 }
 
@@ -125,6 +126,7 @@ pub(crate) const fn dirty<C: Config>(start: usize, size: usize, limit: usize) ->
 mod tests {
     use super::*;
     use crate::config::{Down, Up};
+    use alloc_core::arith::MAX_SIZE;
     use proptest::prelude::*;
 
     /// The same question answered in 128-bit integers, where nothing wraps.
@@ -172,6 +174,12 @@ mod tests {
         let (cursor, limit) = if C::UP { (low, high) } else { (high, low) };
         let placed = place::<C>(cursor, limit, layout);
         prop_assert_eq!(placed, model::<C>(cursor, limit, layout));
+        if let Ok(value) = layout.align_to(C::MIN_ALIGN)
+            && layout.size() <= MAX_SIZE / 2
+        {
+            let value = value.pad_to_align();
+            prop_assert_eq!(place_value::<C>(cursor, limit, value), model::<C>(cursor, limit, value));
+        }
         let Some(placed) = placed else { return Ok(()) };
 
         prop_assert!(placed.start >= low && high - placed.start >= layout.size());

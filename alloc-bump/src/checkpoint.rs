@@ -4,9 +4,9 @@ use core::fmt;
 
 use alloc_core::backend::Backend;
 
-use crate::arena::Mark;
 use crate::bump::Bump;
 use crate::config::Config;
+use crate::rewind::Mark;
 
 /// A moment in the life of an arena, from [`Bump::checkpoint`].
 pub struct Checkpoint<C: Config>(pub(crate) Mark<C>);

@@ -11,15 +11,15 @@ use crate::config::Config;
 /// The header of a chunk. It sits at the edge that blocks start from, so that a small arena touches one page.
 ///
 /// ```text
-///   filling up:    span.start                                                    span.end
-///                  | header | blocks ...          | opened, free |  unopened     |
-///                           ^ origin              ^ cursor       ^ limit         ^ far end
+///   filling up:    span.start                                                      span.end
+///                  |  lead  | header | blocks ...   | opened, free |  unopened     |
+///                           ^ edge   ^ origin       ^ cursor       ^ limit         ^ far end
 ///
-///   filling down:  span.start                                                    span.end
-///                  |     unopened |  opened, free |          ... blocks | header |
-///                  ^ far end      ^ limit         ^ cursor              ^ origin
+///   filling down:  span.start                                                      span.end
+///                  |     unopened |  opened, free |   ... blocks | header |  lead  |
+///                  ^ far end      ^ limit         ^ cursor       ^ origin ^ edge
 ///
-///   depth of an address: its distance from the edge with the header
+///   depth of an address: its distance from the edge
 /// ```
 ///
 /// Cursor and limit of the current chunk live in the arena; the header keeps them while another chunk is current.
@@ -27,7 +27,7 @@ use crate::config::Config;
 #[repr(C)]
 pub(crate) struct BumpChunk<C> {
     span: Span,
-    up: bool,
+    edge: usize,
     pub(crate) previous: Cell<Option<ChunkRef<C>>>,
     pub(crate) next: Cell<Option<ChunkRef<C>>>,
     pub(crate) cursor: Cell<NonNull<u8>>,
@@ -66,10 +66,7 @@ impl<C: Config> BumpChunk<C> {
 impl BumpChunk<()> {
     /// What the header of a chunk that no arena has tells.
     pub(crate) fn parked(&self) -> crate::pages::Parked {
-        let (limit, start) = (self.limit.get(), self.span.start.addr().get());
-        // The span is whole pages, so that its ends are the chunk's edges.
-        let depth = if self.up { limit - start } else { self.span.end() - limit };
-        crate::pages::Parked { span: self.span, depth }
+        crate::pages::Parked { span: self.span, depth: self.limit.get().abs_diff(self.edge) }
     }
 }
 
@@ -80,20 +77,20 @@ impl<C: Config> ChunkRef<C> {
         self.0.cast()
     }
 
-    /// Writes the header of a new chunk, open to its origin, into a span.
+    /// Writes the header of a new chunk, open to its origin, into a span, `lead` bytes from its edge.
     ///
     /// # Safety
-    /// The span is readable, writable, the caller's alone, aligned to [`BumpChunk::ALIGN`], and has room for the header
-    /// at that alignment. It stays so while the result is used.
-    pub(crate) unsafe fn write(span: Span) -> Self {
-        let edge =
-            if C::UP { span.start.addr().get() } else { align_down(span.end(), BumpChunk::<C>::ALIGN) };
+    /// The span is readable, writable, the caller's alone, aligned to [`BumpChunk::ALIGN`], and has room for lead and header
+    /// at that alignment, of which `lead` is a multiple. It stays so while the result is used.
+    pub(crate) unsafe fn write(span: Span, lead: usize) -> Self {
+        let start = span.start.addr().get();
+        let edge = if C::UP { start + lead } else { align_down(span.end(), BumpChunk::<C>::ALIGN) - lead };
         let header = if C::UP { edge } else { edge - BumpChunk::<C>::ORIGIN };
         // SAFETY: the header lies in the span, as the caller promises.
-        let header = unsafe { span.start.add(header - span.start.addr().get()) }.cast::<BumpChunk<C>>();
+        let header = unsafe { span.start.add(header - start) }.cast::<BumpChunk<C>>();
         let chunk = BumpChunk {
             span,
-            up: C::UP,
+            edge,
             previous: Cell::new(None),
             next: Cell::new(None),
             cursor: Cell::new(span.start),
@@ -126,17 +123,18 @@ impl<C: Config> ChunkRef<C> {
 
     /// The address of depth 0.
     fn edge(self) -> usize {
-        if C::UP {
-            self.span().start.addr().get()
-        } else {
-            align_down(self.span().end(), BumpChunk::<C>::ALIGN)
-        }
+        self.get().edge
+    }
+
+    /// The address of the greatest depth.
+    pub(crate) fn far_end(self) -> usize {
+        let span = self.span();
+        if C::UP { align_down(span.end(), BumpChunk::<C>::ALIGN) } else { span.start.addr().get() }
     }
 
     /// The greatest depth.
     pub(crate) fn capacity(self) -> usize {
-        let span = self.span();
-        align_down(span.end(), BumpChunk::<C>::ALIGN) - span.start.addr().get()
+        self.far_end().abs_diff(self.edge())
     }
 
     /// The pointer at a depth of at most the capacity.

@@ -27,23 +27,29 @@ pub trait Config: 'static {
     /// alignment step; sizes are rounded up to it.
     const MIN_ALIGN: usize = 1;
 
-    /// Bytes of the first chunk from a backend whose spans cost memory at once (its granule is below 4096): chunks
-    /// double from there.
+    /// Bytes of the first chunk from a backend whose spans cost memory at once (all but those of pages, see
+    /// [`RESERVE`](Self::RESERVE)): chunks double from there.
     const FIRST_CHUNK: usize = 512;
 
-    /// Bytes of the first chunk from a backend of pages (its granule is at least 4096), where a span is address space
-    /// until it is touched. Asked for in smaller pieces when it is refused.
+    /// Bytes of the first chunk from a backend of pages (its granule is at least 4096 and its spans read as zero), where a
+    /// span is address space until it is touched. Asked for in smaller pieces when it is refused.
     const RESERVE: usize = if usize::BITS >= 64 { 1 << 30 } else { 1 << 26 };
 
-    /// Fails to compile when the parameters contradict each other.
-    #[doc(hidden)]
-    const VALID: () = {
-        assert!(Self::MIN_ALIGN.is_power_of_two(), "MIN_ALIGN is a power of two");
-        assert!(Self::MIN_ALIGN <= 4096, "MIN_ALIGN is at most 4096");
-        assert!(Self::FIRST_CHUNK >= 256, "a first chunk holds its header and something beyond it");
-        assert!(Self::FIRST_CHUNK <= isize::MAX as usize / 4 && Self::RESERVE <= isize::MAX as usize / 4);
-        assert!(Self::RESERVE >= 1 << 16, "a reservation is worth its system call");
-    };
+    /// Over a backend of pages, the bytes after which a chunk asks for huge pages: a multiple of 4096. Clearing a huge page
+    /// takes as long as about 35 small ones, and an arena that has just begun one holds up to 2 MiB more than it uses.
+    /// `usize::MAX` for never.
+    const HUGE_FROM: usize = 512 << 10;
+}
+
+/// Fails to compile when the parameters of a configuration contradict each other. Not a constant of the trait, which an
+/// implementation could replace: the window relies on the alignment.
+pub(crate) const fn validate<C: Config>() {
+    assert!(C::MIN_ALIGN.is_power_of_two(), "MIN_ALIGN is a power of two");
+    assert!(C::MIN_ALIGN <= 4096, "MIN_ALIGN is at most 4096");
+    assert!(C::FIRST_CHUNK >= 256, "a first chunk holds its header and something beyond it");
+    assert!(C::FIRST_CHUNK <= isize::MAX as usize / 4 && C::RESERVE <= isize::MAX as usize / 4);
+    assert!(C::HUGE_FROM == usize::MAX || C::HUGE_FROM.is_multiple_of(4096), "HUGE_FROM is whole pages");
+    assert!(C::RESERVE >= 1 << 16, "a reservation is worth its system call");
 }
 
 /// Fills from low to high addresses: the last block grows and shrinks without being copied, which is what makes a `Vec`

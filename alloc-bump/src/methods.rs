@@ -11,7 +11,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc<$($borrow,)? T>(&$($borrow)? $self, value: T) -> &$life mut T {
             $self.alloc_with(move || value)
         }
@@ -21,7 +20,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted. The value is dropped.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc<$($borrow,)? T>(
             &$($borrow)? $self,
             value: T,
@@ -34,7 +32,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_with<$($borrow,)? T>(&$($borrow)? $self, make: impl FnOnce() -> T) -> &$life mut T {
             let mut value = $crate::typed::value_or_panic(&$arena, make);
             // SAFETY: a value was written there, in a block that lives as long as the reference and that nobody else knows.
@@ -46,7 +43,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted. `make` is then not called.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_with<$($borrow,)? T>(
             &$($borrow)? $self,
             make: impl FnOnce() -> T,
@@ -61,7 +57,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_slice_copy<$($borrow,)? T: Copy>(&$($borrow)? $self, values: &[T]) -> &$life mut [T] {
             $crate::fail::expect($self.try_alloc_slice_copy(values))
         }
@@ -71,7 +66,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_slice_copy<$($borrow,)? T: Copy>(
             &$($borrow)? $self,
             values: &[T],
@@ -86,7 +80,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted, or `clone` panics.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_slice_clone<$($borrow,)? T: Clone>(&$($borrow)? $self, values: &[T]) -> &$life mut [T] {
             $crate::fail::expect($self.try_alloc_slice_clone(values))
         }
@@ -96,7 +89,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted. Nothing is then cloned.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_slice_clone<$($borrow,)? T: Clone>(
             &$($borrow)? $self,
             values: &[T],
@@ -109,7 +101,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted, or `make` panics.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_slice_fill_with<$($borrow,)? T>(
             &$($borrow)? $self,
             length: usize,
@@ -123,7 +114,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted. `make` is then not called.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_slice_fill_with<$($borrow,)? T>(
             &$($borrow)? $self,
             length: usize,
@@ -139,7 +129,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_slice_fill_copy<$($borrow,)? T: Copy>(
             &$($borrow)? $self,
             length: usize,
@@ -153,7 +142,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_slice_fill_copy<$($borrow,)? T: Copy>(
             &$($borrow)? $self,
             length: usize,
@@ -167,7 +155,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted, or the iterator panics.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_slice_fill_iter<$($borrow,)? T, I>(&$($borrow)? $self, values: I) -> &$life mut [T]
         where
             I: IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
@@ -180,7 +167,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted. The iterator is then not run.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_slice_fill_iter<$($borrow,)? T, I>(
             &$($borrow)? $self,
             values: I,
@@ -198,7 +184,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted, or the iterator panics.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_iter<$($borrow,)? T>(
             &$($borrow)? $self,
             values: impl IntoIterator<Item = T>,
@@ -211,7 +196,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted. The values so far are then dropped.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_iter<$($borrow,)? T>(
             &$($borrow)? $self,
             values: impl IntoIterator<Item = T>,
@@ -226,7 +210,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_str<$($borrow)?>(&$($borrow)? $self, text: &str) -> &$life mut str {
             $crate::fail::expect($self.try_alloc_str(text))
         }
@@ -236,7 +219,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted.
         #[inline(always)]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_str<$($borrow)?>(
             &$($borrow)? $self,
             text: &str,
@@ -251,7 +233,6 @@ macro_rules! typed_methods {
         /// # Panics
         /// When the arena is exhausted, or a formatting trait answers with an error.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn alloc_fmt<$($borrow)?>(
             &$($borrow)? $self,
             arguments: core::fmt::Arguments<'_>,
@@ -264,7 +245,6 @@ macro_rules! typed_methods {
         /// # Errors
         /// [`AllocError`](alloc_core::AllocError) when the arena is exhausted, or a formatting trait answers with an error.
         #[inline]
-        #[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
         pub fn try_alloc_fmt<$($borrow)?>(
             &$($borrow)? $self,
             arguments: core::fmt::Arguments<'_>,

@@ -15,6 +15,7 @@ use alloc_core::os::unix::Os;
 
 use crate::chunk::{BumpChunk, ChunkRef};
 use crate::config::{Config, Up};
+use crate::growth;
 
 static SOURCE: PagesBackend<Os> = PagesBackend::new(Os);
 
@@ -23,8 +24,8 @@ static SOURCE: PagesBackend<Os> = PagesBackend::new(Os);
 pub struct Pages;
 
 impl Pages {
-    /// Gives the memory that dropped arenas left for the next ones back to the system: up to 1 MiB for each
-    /// of the eight that may be kept. Returns the bytes of address space given back.
+    /// Gives the memory that dropped arenas left for the next ones back to the system: up to 512 KiB for
+    /// each of the eight that may be kept. Returns the bytes of address space given back.
     pub fn release_parked() -> usize {
         let mut released = 0;
         for lot in [&UPWARDS, &DOWNWARDS] {
@@ -78,10 +79,13 @@ unsafe impl Backend for Pages {
 }
 
 /// Bytes of memory that a parked chunk keeps.
-pub(crate) const KEPT: usize = 1 << 20;
+const KEPT: usize = Up::<1>::HUGE_FROM;
 
-/// The size of spans that are parked: those that the two configurations here begin with.
+/// The size of chunks that are parked: those that the configurations of this crate begin with.
 const SIZE: usize = Up::<1>::RESERVE;
+
+/// The lead of those chunks.
+pub(crate) const LEAD: usize = growth::lead(SIZE, growth::PAGES, Up::<1>::HUGE_FROM);
 
 const PLACES: usize = 4;
 
@@ -105,7 +109,7 @@ pub(crate) struct Parked {
 impl Lot {
     /// The lot for arenas of this configuration, if any.
     pub(crate) const fn of<C: Config>() -> Option<&'static Self> {
-        if C::RESERVE != SIZE {
+        if C::RESERVE != SIZE || C::HUGE_FROM != KEPT {
             None
         } else if C::UP {
             Some(&UPWARDS)
@@ -141,7 +145,9 @@ impl Lot {
     /// The chunk is one of [`Pages`], filled in the direction of this lot, and the caller gives it up when the answer is
     /// yes.
     pub(crate) unsafe fn put<C: Config>(&self, chunk: ChunkRef<C>) -> bool {
-        if chunk.span().size != SIZE || self.0.iter().all(|place| !place.load(Ordering::Relaxed).is_null()) {
+        if chunk.span().size != growth::span(SIZE, LEAD)
+            || self.0.iter().all(|place| !place.load(Ordering::Relaxed).is_null())
+        {
             return false;
         }
         let opened = chunk.depth(chunk.get().limit.get());

@@ -6,7 +6,6 @@ use core::ptr::NonNull;
 use alloc_core::backend::Backend;
 use alloc_core::{AllocError, Strategy, move_block};
 
-use crate::arena::Populate;
 use crate::bump::Bump;
 use crate::config::Config;
 use crate::typed::Fast;
@@ -76,7 +75,7 @@ impl<B: Backend, C: Config> Bump<B, C> {
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: the caller's promises are the callee's.
-        match unsafe { self.arena.regrow(&self.backend, block, old, new, Populate::Now) } {
+        match unsafe { self.arena.regrow(&self.backend, block, old, new) } {
             Some(grown) => Ok(grown),
             // SAFETY: a live block of ours that `old` fits.
             None => unsafe { move_block(self, block, old, new) },

@@ -10,29 +10,35 @@ use alloc_core::sync::{CachePadded, Mutex};
 use alloc_core::{AllocError, Inspect, Ownership, Stats, Step, Strategy, Visit, Walked, move_block};
 
 use crate::DefaultBackend;
-use crate::arena::{Arena, Populate};
-use crate::config::{Config, Up};
-use crate::growth::HUGE;
+use crate::arena::Arena;
+use crate::check::Flaw;
+use crate::config::Up;
+use crate::growth;
 use crate::methods::typed_methods;
 #[cfg(feature = "libc")]
 use crate::pages::Pages;
-use crate::tlab::{self, LARGEST, NO_EPOCH, Slot};
+use crate::tlab::{self, LARGEST, NO_EPOCH, SMALLEST, Slot};
 use crate::typed::Fast;
 
 /// How threads fill their sub-buffers.
 type Fill = Up;
 
-/// How the shared arena is filled: its cursor keeps sub-buffers, which border on each other, to this alignment.
-type Share = Up<16>;
+/// How the shared arena is filled. To the byte, as sub-buffers are: a block of one that borders on the shared cursor without
+/// any padding may be given back there, since what its sub-buffer has left after it is then nothing. Padding in between would
+/// belong to two.
+type Share = Up;
 
-/// Requests of this size, or alignment, and above come from the shared arena itself: a quarter of the largest
-/// sub-buffer, so that no more than that is lost at the end of one.
-const DIRECT: usize = LARGEST / 4;
+/// What sub-buffers are aligned to, so that threads do not write to the same cache lines (or pairs of them).
+const APART: usize = 128;
+
+/// Requests of this size, or alignment, and above come from the shared arena itself, unless the sub-buffer happens to have
+/// the room: no more than that is lost at the end of one.
+const DIRECT: usize = 8 << 10;
 
 /// An arena that threads allocate from at the same time, each in a sub-buffer of its own.
 ///
 /// A request is served from the thread's sub-buffer, without a lock or an atomic operation that writes. A new one
-/// of 4 to 32 KiB is taken under a lock when the old one is used up. What a thread leaves of its sub-buffer when it ends
+/// is taken under a lock when the old one is used up: 4 KiB at first, then a quarter of what the thread has taken. What a thread leaves of its sub-buffer when it ends
 /// comes back with the next [`reset`](Self::reset).
 ///
 /// ```
@@ -105,7 +111,13 @@ impl<B: Backend> SyncBump<B> {
         Some(self.shared.lock().budget()).filter(|&budget| budget != usize::MAX)
     }
 
-    typed_methods!(self, [*self] ['s] 's);
+    /// Looks for contradictions in the shared arena's own structures, which only a stray write could have made.
+    ///
+    /// # Errors
+    /// The first [`Flaw`].
+    pub fn check(&self) -> Result<(), Flaw> {
+        self.shared.lock().check()
+    }
 
     /// Relaxed: an epoch only changes under an exclusive borrow, and whatever handed that on handed the number on, or in
     /// [`draw_epoch`](Self::draw_epoch), where any thread may see it late and come to draw as well.
@@ -141,7 +153,7 @@ impl<B: Backend> SyncBump<B> {
             let shared = self.shared.lock();
             return match shared.window().place::<Share>(layout) {
                 Some(block) => Ok(block),
-                None => Ok(shared.refill(&self.backend, layout, Populate::Later)?.block),
+                None => Ok(shared.refill(&self.backend, layout)?.block),
             };
         }
         tlab::with(|tlabs| {
@@ -156,11 +168,11 @@ impl<B: Backend> SyncBump<B> {
     /// A sub-buffer with room for `layout`, or `layout` alone where there is not that much left.
     fn refill(&self, slot: &Slot, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let least = layout.size() + layout.align();
-        let size = slot.next.get().max(least.next_multiple_of(Share::MIN_ALIGN));
+        let size = growth::sub_buffer(slot.taken.get(), SMALLEST, LARGEST).max(least.next_multiple_of(APART));
         let Ok(start) = self.carve(size) else {
-            return Ok(self.shared.lock().refill(&self.backend, layout, Populate::Later)?.block);
+            return Ok(self.shared.lock().refill(&self.backend, layout)?.block);
         };
-        slot.next.set((size * 2).min(LARGEST));
+        slot.taken.set(slot.taken.get() + size);
         // A sub-buffer that continues the old one lets its last block grow on, and loses nothing of its end.
         let continued = slot.window.limit() == start.addr().get();
         let cursor = if continued { slot.window.cursor() } else { start };
@@ -172,15 +184,11 @@ impl<B: Backend> SyncBump<B> {
 
     /// Takes `size` bytes of the shared arena.
     fn carve(&self, size: usize) -> Result<NonNull<u8>, AllocError> {
-        let layout = Layout::from_size_align(size, 1).map_err(|_| AllocError)?;
+        let layout = Layout::from_size_align(size, APART).map_err(|_| AllocError)?;
         let shared = self.shared.lock();
         match shared.window().place::<Share>(layout) {
             Some(start) => Ok(start),
-            None => {
-                // Below, a few pages at a time under the lock; above, huge pages come at the first touch, outside of it.
-                let populate = if shared.opened() < HUGE { Populate::Now } else { Populate::Later };
-                Ok(shared.refill(&self.backend, layout, populate)?.block)
-            }
+            None => Ok(shared.refill(&self.backend, layout)?.block),
         }
     }
 
@@ -197,7 +205,7 @@ impl<B: Backend> SyncBump<B> {
             let shared = self.shared.lock();
             match shared.window().place::<Share>(layout) {
                 Some(block) => Err(block),
-                None => Ok(shared.refill(&self.backend, layout, Populate::Later)?),
+                None => Ok(shared.refill(&self.backend, layout)?),
             }
         };
         // Clearing takes time, so not under the lock.
@@ -247,7 +255,7 @@ impl<B: Backend> SyncBump<B> {
                 return Ok(grown);
             }
             // SAFETY: as above.
-            let grown = unsafe { shared.regrow(&self.backend, block, old, new, Populate::Later) };
+            let grown = unsafe { shared.regrow(&self.backend, block, old, new) };
             if let Some(grown) = grown {
                 return Ok(grown);
             }
@@ -354,6 +362,11 @@ impl<B: Backend> Inspect for SyncBump<B> {
     fn trim(&self, keep: usize) -> usize {
         self.shared.lock().trim(&self.backend, keep)
     }
+}
+
+#[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
+impl<B: Backend> SyncBump<B> {
+    typed_methods!(self, [*self] ['s] 's);
 }
 
 impl<B: Backend> Drop for SyncBump<B> {

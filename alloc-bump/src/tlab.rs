@@ -19,11 +19,12 @@ use crate::window::Window;
 /// between them is harmless.
 pub(crate) const NO_EPOCH: u64 = 0;
 
-/// The first sub-buffer of a thread in an arena. Each further one is twice as large, up to [`LARGEST`].
+/// The first sub-buffer of a thread in an arena, and the smallest.
 pub(crate) const SMALLEST: usize = 4 << 10;
 
-/// The largest sub-buffer.
-pub(crate) const LARGEST: usize = 32 << 10;
+/// The largest sub-buffer: a huge page. With smaller ones, threads that fill the same arena at the same pace fault in the
+/// same huge pages at the same time, each clears one, and all but one are thrown away.
+pub(crate) const LARGEST: usize = 2 << 20;
 
 /// The number of arenas whose sub-buffers a thread remembers.
 const SLOTS: usize = 4;
@@ -32,25 +33,25 @@ const SLOTS: usize = 4;
 pub(crate) struct Slot {
     pub(crate) epoch: Cell<u64>,
     pub(crate) window: Window,
-    /// Bytes of the next sub-buffer.
-    pub(crate) next: Cell<usize>,
+    /// Bytes of all sub-buffers that the thread took in this epoch.
+    pub(crate) taken: Cell<usize>,
 }
 
 impl Slot {
     const fn new() -> Self {
-        Self { epoch: Cell::new(NO_EPOCH), window: Window::empty(), next: Cell::new(SMALLEST) }
+        Self { epoch: Cell::new(NO_EPOCH), window: Window::empty(), taken: Cell::new(0) }
     }
 
     fn swap(&self, other: &Self) {
         self.epoch.swap(&other.epoch);
         self.window.swap(&other.window);
-        self.next.swap(&other.next);
+        self.taken.swap(&other.taken);
     }
 
     /// Forgets the sub-buffer, and starts over for another arena.
     fn start(&self, epoch: u64) {
         self.window.swap(&Window::empty());
-        self.next.set(SMALLEST);
+        self.taken.set(0);
         self.epoch.set(epoch);
     }
 }
@@ -115,12 +116,12 @@ mod tests {
     fn the_slot_used_last_is_in_front_and_the_oldest_is_given_up() {
         let tlabs = Tlabs { front: Slot::new(), others: [const { Slot::new() }; SLOTS - 1] };
         for epoch in [11, 12, 13, 14] {
-            tlabs.fetch(epoch).next.set(epoch as usize);
+            tlabs.fetch(epoch).taken.set(epoch as usize);
         }
         assert_eq!(epochs(&tlabs), [14, 13, 12, 11]);
-        assert_eq!(tlabs.fetch(12).next.get(), 12);
+        assert_eq!(tlabs.fetch(12).taken.get(), 12);
         assert_eq!(epochs(&tlabs), [12, 14, 13, 11]);
-        assert_eq!(tlabs.fetch(15).next.get(), SMALLEST, "a slot that is taken over starts small");
+        assert_eq!(tlabs.fetch(15).taken.get(), 0, "a slot that is taken over starts small");
         assert_eq!(epochs(&tlabs), [15, 12, 14, 13]);
         assert!(tlabs.front(15).is_some() && tlabs.front(11).is_none());
     }

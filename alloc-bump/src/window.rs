@@ -114,7 +114,7 @@ impl Window {
                 Err(_) => panic!("a value of this size, rounded up to MIN_ALIGN, has no layout"),
             }
         };
-        let placed = bumping::place_whole::<C>(self.aligned_cursor::<C>(), self.limit.get(), layout)?;
+        let placed = bumping::place_value::<C>(self.aligned_cursor::<C>(), self.limit.get(), layout)?;
         Some(self.take(placed).cast())
     }
 

@@ -14,6 +14,7 @@ use bump_scope::settings::BumpSettings;
 pub(crate) type BumpScope<const MIN: usize, const UP: bool> = bump_scope::Bump<Global, BumpSettings<MIN, UP>>;
 
 /// An arena of one thread.
+#[expect(clippy::mut_from_ref, reason = "every call returns other memory")]
 pub(crate) trait Arena: Default {
     fn u32(&self, value: u32) -> &mut u32;
     fn line(&self, value: [u64; 8]) -> &mut [u64; 8];
