@@ -120,7 +120,6 @@ fn random_operations_catch_nearly_everything() {
         LosesOnReallocate,
         FreesOnFailedGrow,
         FreesTwice,
-        RefusesZero,
         WrapsSizes,
         UsableTooSmall,
         UsableTooLarge,
