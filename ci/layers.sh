@@ -9,9 +9,9 @@ status=0
 allowed() {
   case $1 in
     alloc-core) echo "" ;;
-    alloc-bump | alloc-testkit) echo "alloc-core" ;;
-    alloc-select) echo "alloc-core alloc-bump" ;;
-    bench-harness) echo "alloc-core alloc-bump alloc-select" ;;
+    alloc-bump | alloc-freelist | alloc-testkit) echo "alloc-core" ;;
+    alloc-select) echo "alloc-core alloc-bump alloc-freelist" ;;
+    bench-harness) echo "alloc-core alloc-select" ;;
     *) echo "unknown" ;;
   esac
 }

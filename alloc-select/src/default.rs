@@ -3,18 +3,23 @@
 use alloc_core::compat::Global;
 use std::alloc::{GlobalAlloc, Layout};
 
-/// The first strategy of the documented order that was compiled in.
-#[cfg(feature = "libc")]
-pub type DefaultStrategy = alloc_core::Libc;
+/// One arm for each strategy that can be the default, in the documented order: the first feature that is on decides.
+macro_rules! first {
+    ($(($feature:literal, not($($before:literal),*), $type:ty, $value:expr),)*) => {$(
+        /// The first strategy of the documented order that was compiled in.
+        #[cfg(all(feature = $feature, not(any($(feature = $before),*))))]
+        pub type DefaultStrategy = $type;
+        #[cfg(all(feature = $feature, not(any($(feature = $before),*))))]
+        const DEFAULT: DefaultStrategy = $value;
+    )*};
+}
 
-/// The first strategy of the documented order that was compiled in.
-#[cfg(all(feature = "bump", not(feature = "libc")))]
-pub type DefaultStrategy = &'static alloc_bump::SyncBump;
-
-#[cfg(feature = "libc")]
-const DEFAULT: DefaultStrategy = alloc_core::Libc;
-#[cfg(all(feature = "bump", not(feature = "libc")))]
-const DEFAULT: DefaultStrategy = &crate::names::BUMP;
+first! {
+    ("libc", not(), alloc_core::Libc, alloc_core::Libc),
+    ("freelist", not("libc"), &'static alloc_freelist::SyncFreeList, &crate::names::FREELIST),
+    ("mem_io", not("libc", "freelist"), &'static alloc_freelist::mem_io::MemIo, &crate::names::MEM_IO),
+    ("bump", not("libc", "freelist", "mem_io"), &'static alloc_bump::SyncBump, &crate::names::BUMP),
+}
 
 /// The default strategy as a program's global allocator. Calls are direct, so that they inline.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! # Three lines
 //!
 //! ```
-//! # #[cfg(any(feature = "libc", feature = "bump"))]
+//! # #[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 //! # mod shown {
 //! use alloc_select::Strata;
 //!
@@ -22,28 +22,34 @@
 //! | feature | strategy | thread-safe | gives memory back |
 //! |---|---|---|---|
 //! | `libc` (on by default) | the C library's allocator | yes | yes |
+//! | `freelist` | bins of free blocks, merged at once, under one lock | yes | yes |
+//! | `mem_io` | first fit with checked headers over the program break, under one lock | yes | yes |
 //! | `bump` | an arena that threads share | yes | no: for programs that end soon |
 //!
 //! Enabling one never changes what another does, so any two crates of a program may ask for different ones. When several
-//! are compiled in, the default is the first of **`libc`, `bump`**: an allocator that reuses memory goes before one that
-//! does not. Without any feature only [`strategies`] and [`by_name`] are left, which then know no name.
+//! are compiled in, the default is the first of **`libc`, `freelist`, `mem_io`, `bump`**: what is made for many threads goes
+//! before what has one lock, speed before checks, and what reuses memory before what does not. Without any feature only
+//! [`strategies`] and [`by_name`] are left, which then know no name.
 //!
 //! # Not for
 //!
+//! `mem_io` in programs with threads that call the C library's allocator: both move the program break, and there is no
+//! lock that both take. It is there to be studied and compared.
+//!
 //! Libraries: only the program that is finally run should declare a `#[global_allocator]`.
 
-#[cfg(any(feature = "libc", feature = "bump"))]
+#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 mod chosen;
-#[cfg(any(feature = "libc", feature = "bump"))]
+#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 mod default;
 mod names;
 
-#[cfg(any(feature = "libc", feature = "bump"))]
+#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 pub use chosen::{Chosen, VARIABLE};
-#[cfg(any(feature = "libc", feature = "bump"))]
+#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 pub use default::{DefaultStrategy, Strata};
 pub use names::{Named, UnknownStrategy, by_name, strategies};
 
-#[cfg(all(doctest, any(feature = "libc", feature = "bump")))]
+#[cfg(all(doctest, any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump")))]
 #[doc = include_str!("../README.md")]
 struct Readme;

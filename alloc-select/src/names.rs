@@ -12,6 +12,12 @@ pub struct Named {
     pub handle: Handle<'static>,
 }
 
+#[cfg(feature = "freelist")]
+pub(crate) static FREELIST: alloc_freelist::SyncFreeList = alloc_freelist::SyncFreeList::new();
+
+#[cfg(feature = "mem_io")]
+pub(crate) static MEM_IO: alloc_freelist::mem_io::MemIo = alloc_freelist::mem_io::MemIo::new();
+
 #[cfg(feature = "bump")]
 pub(crate) static BUMP: alloc_bump::SyncBump = alloc_bump::SyncBump::new();
 
@@ -19,6 +25,10 @@ pub(crate) static BUMP: alloc_bump::SyncBump = alloc_bump::SyncBump::new();
 static STRATEGIES: &[Named] = &[
     #[cfg(feature = "libc")]
     Named { name: "libc", handle: Handle::libc() },
+    #[cfg(feature = "freelist")]
+    Named { name: "freelist", handle: Handle::new(&FREELIST) },
+    #[cfg(feature = "mem_io")]
+    Named { name: "mem_io", handle: Handle::new_sized(&MEM_IO) },
     #[cfg(feature = "bump")]
     Named { name: "bump", handle: Handle::new(&BUMP) },
 ];

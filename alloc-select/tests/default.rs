@@ -2,22 +2,22 @@
 
 use alloc_select::{by_name, strategies};
 
-#[cfg(any(feature = "libc", feature = "bump"))]
+#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 #[global_allocator]
 static GLOBAL: alloc_select::Strata = alloc_select::Strata::new();
 
 #[test]
 fn features_compile_strategies_in_and_order_decides_the_default() {
-    let mut expected: Vec<&str> = Vec::new();
-    if cfg!(feature = "libc") {
-        expected.push("libc");
-    }
-    if cfg!(feature = "bump") {
-        expected.push("bump");
-    }
+    let order = [
+        ("libc", cfg!(feature = "libc")),
+        ("freelist", cfg!(feature = "freelist")),
+        ("mem_io", cfg!(feature = "mem_io")),
+        ("bump", cfg!(feature = "bump")),
+    ];
+    let expected: Vec<&str> = order.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     let names: Vec<&str> = strategies().iter().map(|named| named.name).collect();
     assert_eq!(names, expected);
-    #[cfg(any(feature = "libc", feature = "bump"))]
+    #[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
     assert_eq!(alloc_core::Inspect::name(GLOBAL.strategy()), expected[0]);
 }
 

@@ -110,7 +110,11 @@ impl<'a> Driver<'a> {
                 driver.shrink(slot, size - by % (size + 1)).map(|_| ())
             }),
             Op::Reallocate { slot, size } => self.on(slot, |driver, slot| {
-                let align = driver.shadow.blocks()[slot].layout.align();
+                // Not every size that makes a layout with a block's own alignment makes one with the plain one.
+                let align = match driver.subject.sized_blocks() {
+                    Some(_) => PLAIN_ALIGN,
+                    None => driver.shadow.blocks()[slot].layout.align(),
+                };
                 match checked_layout(size, align) {
                     Some(new) if driver.affords(new) => driver.reallocate(slot, size).map(|_| ()),
                     _ => driver.skip(),

@@ -11,6 +11,17 @@ use crate::arena::{Arena, CAPACITY};
 use crate::defect::Defect;
 use crate::kept::Kept;
 
+/// A size that makes a layout with the block's alignment of 1, and none with the one that reallocating gives.
+#[test]
+fn reallocating_to_a_size_that_makes_no_layout_is_skipped() {
+    let ops = [
+        Op::Allocate { size: 1, align_shift: 0, zeroed: false },
+        Op::Reallocate { slot: 0, size: isize::MAX as usize },
+    ];
+    let report = drive(Subject::sized(&Kept::default()), &ops, &Options::default()).unwrap();
+    assert_eq!((report.allocated, report.grown, report.skipped), (1, 0, 1));
+}
+
 #[test]
 fn counts_are_what_happened() {
     let ops = [

@@ -3,23 +3,39 @@
 use std::alloc::System;
 use std::ptr::NonNull;
 
-use alloc_bump::SyncBump;
 use alloc_core::compat::FromGlobal;
-use alloc_core::{Handle, Inspect, Libc, Ownership};
+use alloc_core::{Handle, Inspect, Ownership};
 
 use super::{Entry, Proof};
 use crate::glibc;
 
 static SYSTEM: FromGlobal<System> = FromGlobal::new("system", System);
-static LIBC: Libc = Libc;
-static BUMP: SyncBump = SyncBump::new();
 
 fn own_version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-fn bump_owns(block: NonNull<u8>, _size: usize) -> bool {
-    BUMP.owns(block) == Ownership::Mine
+/// The strategy of that name, of those that users choose from.
+fn strategy(name: &str) -> Handle<'static> {
+    // Names and features are both fixed in this build: a null handle would fail the first request of a test.
+    alloc_select::by_name(name).unwrap_or(Handle::null())
+}
+
+/// An entry for a strategy of ours that has memory of its own.
+macro_rules! own {
+    ($name:literal, $about:literal, reuses: $reuses:literal) => {
+        Entry {
+            name: $name,
+            about: $about,
+            version: own_version,
+            open: || strategy($name),
+            reuses: $reuses,
+            proof: Proof::Own {
+                asked: "owns",
+                owns: |block: NonNull<u8>, _size| strategy($name).owns(block) == Ownership::Mine,
+            },
+        }
+    };
 }
 
 pub(super) static ENTRIES: &[Entry] = &[
@@ -35,18 +51,13 @@ pub(super) static ENTRIES: &[Entry] = &[
         name: "libc",
         about: "the C library's allocator behind Strata's trait",
         version: glibc::version,
-        open: || Handle::new_sized(&LIBC),
+        open: || strategy("libc"),
         reuses: true,
         proof: Proof::CLibrary,
     },
-    Entry {
-        name: "bump",
-        about: "a shared arena that never takes memory back",
-        version: own_version,
-        open: || Handle::new(&BUMP),
-        reuses: false,
-        proof: Proof::Own { asked: "owns", owns: bump_owns },
-    },
+    own!("freelist", "bins of free blocks, merged at once, under one lock", reuses: true),
+    own!("mem_io", "first fit with checked headers over the program break, under one lock", reuses: true),
+    own!("bump", "a shared arena that never takes memory back", reuses: false),
 ];
 
 /// The handle of `system`, which serves until another one is chosen.

@@ -1,0 +1,87 @@
+//! Free lists beside their peers: `cargo bench -p alloc-freelist --features std --bench freelist [-- SECTION…]`.
+//!
+//! Sections: `actions`, `efficiency`, `overhead`, `worst`. All of them where none is named.
+
+mod actions;
+mod efficiency;
+mod memory;
+mod overhead;
+mod peers;
+mod random;
+mod worst;
+
+use actions::{Running, run};
+use alloc_freelist::FixedFreeList;
+use peers::{Buddy, Deferred, Dlmalloc, Immediate, LinkedList, Rlsf, Sized, Talc};
+
+type Ours<C> = FixedFreeList<'static, C>;
+
+/// Rounds of each allocator in a table of throughput, taken in turns.
+const ROUNDS: usize = 15;
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn throughput() {
+    println!("## Random actions: millions a second (medians of {ROUNDS} rounds taken in turns)\n");
+    println!("| live blocks | threads | allocator | M/s | to the fastest peer |");
+    println!("|---:|---:|---|---:|---:|");
+    for (live, threads) in [(200, 1), (2_000, 1), (30_000, 1), (200, 2), (2_000, 2), (30_000, 2)] {
+        let mut runs: Vec<Box<dyn Running>> = vec![
+            run::<Ours<Immediate>>(live, threads),
+            run::<Ours<Deferred>>(live, threads),
+            run::<Ours<Sized>>(live, threads),
+            run::<Talc>(live, threads),
+            run::<Rlsf>(live, threads),
+            run::<Dlmalloc>(live, threads),
+            run::<Buddy>(live, threads),
+        ];
+        // A list walk over thousands of free blocks would take the rest of the day.
+        if live <= 2_000 {
+            runs.push(run::<LinkedList>(live, threads));
+        }
+        let mut figures = vec![Vec::new(); runs.len()];
+        for round in 0..ROUNDS {
+            for step in 0..runs.len() {
+                let index = if round % 2 == 0 { step } else { runs.len() - 1 - step };
+                figures[index].push(runs[index].round());
+            }
+        }
+        // Ratios round by round, then their median.
+        let ours = |index: usize| runs[index].name().starts_with("freelist");
+        let medians: Vec<f64> = figures.iter().map(|of| median(&mut of.clone())).collect();
+        let fastest =
+            (0..runs.len()).filter(|&index| !ours(index)).max_by(|&a, &b| medians[a].total_cmp(&medians[b]));
+        let fastest = fastest.expect("there are peers");
+        for index in 0..runs.len() {
+            let mut ratios: Vec<f64> =
+                figures[index].iter().zip(&figures[fastest]).map(|(one, other)| one / other).collect();
+            println!(
+                "| {live} | {threads} | {} | {:.2} | {:.2} |",
+                runs[index].name(),
+                medians[index],
+                median(&mut ratios)
+            );
+        }
+    }
+    println!();
+}
+
+fn main() {
+    let sections: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let wanted = |name: &str| sections.is_empty() || sections.iter().any(|section| section == name);
+    if wanted("actions") {
+        throughput();
+    }
+    if wanted("efficiency") {
+        efficiency::report();
+    }
+    if wanted("overhead") {
+        overhead::report();
+    }
+    if wanted("worst") {
+        worst::report();
+    }
+}

@@ -1,0 +1,120 @@
+//! What blocks carry.
+//!
+//! ```text
+//!              free block (first and last bytes)                     block in use
+//!   None       | next | prev | size | .... | size |                  | payload ...
+//!   Sized      | next | prev | size | .... | size |                  | size | state | payload ...
+//!   Checked    | magic | flags | size | prev | next | req | links |  | magic | flags | size | prev | next | req | payload ...
+//! ```
+//!
+//! All fields are 32 bits. Links name free blocks in the fit's order; `prev` and `next` of a checked header name the
+//! blocks before and after it in the zone.
+
+mod checked;
+mod none;
+mod sized;
+
+use alloc_core::Misuse;
+
+pub use checked::{Checked, Keyed, Magic, Plain};
+pub use none::None;
+pub use sized::Sized;
+
+pub(crate) use checked::{CORRUPTED, FLAGS, MAGIC, REQUESTED};
+
+use crate::config::Config;
+use crate::zone::Zone;
+
+/// What blocks carry: [`None`], [`Sized`] or [`Checked`]. Not for implementing elsewhere.
+#[expect(private_bounds, reason = "the set of headers is closed")]
+pub trait Header: Sealed {
+    /// Bytes before what the holder sees: a multiple of 8.
+    #[doc(hidden)]
+    const BYTES: usize;
+    /// Granules in the smallest block.
+    #[doc(hidden)]
+    const MIN: u32;
+    /// Maps of the zone.
+    #[doc(hidden)]
+    const MAPS: usize;
+    /// Whether blocks in use tell their size.
+    #[doc(hidden)]
+    const SIZED: bool;
+    /// Whether maps outside of the blocks say where each starts and whether it is free, so that headers are checked
+    /// against them.
+    #[doc(hidden)]
+    const TRUSTED: bool;
+    /// Where a free block's two links are.
+    #[doc(hidden)]
+    const LINKS: usize;
+
+    /// Size of a free block.
+    #[doc(hidden)]
+    fn free_size<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32;
+
+    /// Size of the free block that ends at `at`, where one does.
+    #[doc(hidden)]
+    fn free_before<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32;
+
+    /// The block at `at` is free and has `size` granules.
+    #[doc(hidden)]
+    fn become_free<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32);
+
+    /// The block at `at` is in use and has `size` granules. `requested` are the bytes asked for.
+    #[doc(hidden)]
+    fn become_used<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32, requested: usize);
+
+    /// The block at `at`, in use for the maps, goes to a quick list.
+    #[doc(hidden)]
+    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32);
+
+    /// The block at `at` leaves a quick list to be used again.
+    #[doc(hidden)]
+    fn leave_cache<C: Config<Header = Self>>(zone: Zone<C>, at: u32, requested: usize);
+
+    /// A block starts at `at` from now on; the one before it starts at `before`.
+    #[doc(hidden)]
+    fn cut<C: Config<Header = Self>>(zone: Zone<C>, at: u32, before: u32) {
+        let _ = (zone, at, before);
+    }
+
+    /// No block starts at `at` any more.
+    #[doc(hidden)]
+    fn join<C: Config<Header = Self>>(zone: Zone<C>, at: u32) {
+        let _ = (zone, at);
+    }
+
+    /// Size of a block in use, where its header is to be believed: not for [`None`].
+    #[doc(hidden)]
+    fn used_size<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32;
+
+    /// Whether the block at `at`, in use for the maps, lies in a quick list.
+    #[doc(hidden)]
+    fn is_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> bool {
+        let _ = (zone, at);
+        false
+    }
+
+    /// The block in use whose holder sees `address`, which lies in the zone; or what is wrong with it. Looks only where
+    /// [`TRUSTED`](Self::TRUSTED).
+    #[doc(hidden)]
+    fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse>;
+
+    /// Whether the header of the block at `at` is whole. The block is one by the maps.
+    #[doc(hidden)]
+    fn is_whole<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> bool {
+        let _ = (zone, at);
+        true
+    }
+}
+
+/// A header that tells its block's size: [`Sized`] or [`Checked`]. Heaps with it have
+/// [`SizedBlocks`](alloc_core::SizedBlocks).
+pub trait KnowsSize: Header {}
+impl KnowsSize for Sized {}
+impl<M: Magic> KnowsSize for Checked<M> {}
+
+trait Sealed: 'static {}
+impl Sealed for None {}
+impl Sealed for Sized {}
+impl<M: Magic> Sealed for Checked<M> {}

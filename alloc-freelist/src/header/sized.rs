@@ -1,0 +1,72 @@
+//! Eight bytes that know the block's size.
+
+use alloc_core::Misuse;
+
+use super::{Header, none};
+use crate::config::Config;
+use crate::size::SHIFT;
+use crate::zone::Zone;
+
+/// Blocks in use carry their size in eight bytes, so that they can be freed, measured and resized by pointer alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sized;
+
+const SIZE: usize = 0;
+const STATE: usize = 4;
+
+const USED: u32 = 1;
+const CACHED: u32 = 2;
+
+impl Header for Sized {
+    const BYTES: usize = 8;
+    const MIN: u32 = 1;
+    const MAPS: usize = 1;
+    const SIZED: bool = true;
+    const TRUSTED: bool = false;
+    const LINKS: usize = 0;
+
+    #[inline(always)]
+    fn free_size<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32 {
+        none::free_size(zone, at)
+    }
+
+    #[inline(always)]
+    fn free_before<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32 {
+        none::free_before(zone, at)
+    }
+
+    #[inline(always)]
+    fn become_free<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32) {
+        none::become_free(zone, at, size);
+    }
+
+    #[inline(always)]
+    fn become_used<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32, _requested: usize) {
+        zone.set_field(at, SIZE, size);
+        zone.set_field(at, STATE, USED);
+    }
+
+    #[inline(always)]
+    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32, _size: u32) {
+        zone.set_field(at, STATE, CACHED);
+    }
+
+    #[inline(always)]
+    fn leave_cache<C: Config<Header = Self>>(zone: Zone<C>, at: u32, _requested: usize) {
+        zone.set_field(at, STATE, USED);
+    }
+
+    #[inline(always)]
+    fn used_size<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32 {
+        zone.field(at, SIZE)
+    }
+
+    fn is_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> bool {
+        zone.field(at, STATE) == CACHED
+    }
+
+    #[inline(always)]
+    fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
+        Ok(((zone.distance(address) - Self::BYTES) >> SHIFT) as u32)
+    }
+}

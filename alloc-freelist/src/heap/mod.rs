@@ -1,0 +1,208 @@
+//! A heap: zones from several sources, and wide blocks beside them.
+//!
+//! One thread at a time uses a heap; [`FreeList`](crate::FreeList) sees to that. Its fields are cells, so that its
+//! methods take `&self`.
+
+mod misuse;
+mod node;
+mod resize;
+mod search;
+mod trim;
+mod wide;
+
+use core::alloc::Layout;
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+use alloc_core::AllocError;
+use alloc_core::backend::Backend;
+
+use crate::config::Config;
+use crate::header::Header;
+use crate::size::{GRANULE, MAX_ZONE};
+use crate::zone::Zone;
+use crate::zone::carve::block_size;
+
+pub(crate) use misuse::Found;
+pub(crate) use node::NodeRef;
+use node::Owner;
+pub(crate) use wide::Wide;
+
+/// Zones and wide blocks. What is written here is the process's own; a zone knows nothing of it.
+pub(crate) struct Heap<C: Config> {
+    /// Where requests go first: the zone that served last, or the lowest one where the fit goes by address.
+    current: Cell<Option<Zone<C>>>,
+    /// All zones, from low to high addresses.
+    lowest: Cell<Option<NodeRef<C>>>,
+    /// The zone that came from the backend last: it may grow in place.
+    newest: Cell<Option<NodeRef<C>>>,
+    /// Blocks with a span of their own, the newest first.
+    wide: Cell<Option<Wide>>,
+    /// Bytes in zones' and wide blocks' spans.
+    committed: Cell<usize>,
+    committed_peak: Cell<usize>,
+    errors: Cell<usize>,
+}
+
+impl<C: Config> Heap<C> {
+    pub(crate) const fn new() -> Self {
+        let () = C::VALID;
+        Self {
+            current: Cell::new(None),
+            lowest: Cell::new(None),
+            newest: Cell::new(None),
+            wide: Cell::new(None),
+            committed: Cell::new(0),
+            committed_peak: Cell::new(0),
+            errors: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn committed(&self) -> usize {
+        self.committed.get()
+    }
+
+    pub(crate) fn committed_peak(&self) -> usize {
+        self.committed_peak.get()
+    }
+
+    /// Misuse found so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors.get()
+    }
+
+    fn commit(&self, bytes: usize) {
+        self.committed.set(self.committed.get() + bytes);
+        self.committed_peak.set(self.committed_peak.get().max(self.committed.get()));
+    }
+
+    fn uncommit(&self, bytes: usize) {
+        self.committed.set(self.committed.get() - bytes);
+    }
+
+    /// All zones, from low to high addresses.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeRef<C>> {
+        core::iter::successors(self.lowest.get(), |node| node.get().next.get())
+    }
+
+    /// All wide blocks.
+    pub(crate) fn wides(&self) -> impl Iterator<Item = Wide> {
+        core::iter::successors(self.wide.get(), |wide| wide.get().next.get())
+    }
+
+    /// The zone that an address lies in.
+    #[inline(always)]
+    pub(crate) fn zone_of(&self, address: usize) -> Option<Zone<C>> {
+        match self.current.get() {
+            Some(zone) if zone.contains(address) => Some(zone),
+            _ => self.search_zone(address),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn search_zone(&self, address: usize) -> Option<Zone<C>> {
+        self.nodes().map(NodeRef::zone).find(|zone| zone.contains(address))
+    }
+
+    #[inline(always)]
+    pub(crate) fn allocate(
+        &self,
+        backend: &impl Backend,
+        wide: &impl Backend,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let (bytes, align) = (layout.size(), layout.align());
+        let size = block_size::<C>(bytes);
+        if align <= GRANULE && bytes < C::WIDE && size < MAX_ZONE as usize {
+            if let Some(zone) = self.current.get() {
+                let size = size as u32;
+                if let Some(at) = zone.take_quick(size, bytes) {
+                    return Ok(zone.payload(at));
+                }
+                if let Some(at) = zone.take(size, bytes) {
+                    zone.header().count(1, 0);
+                    return Ok(zone.payload(at));
+                }
+            }
+        }
+        self.allocate_slow(backend, wide, layout)
+    }
+
+    /// # Safety
+    /// `block` is a live block of this heap, which `layout` fits.
+    #[inline(always)]
+    pub(crate) unsafe fn deallocate(&self, wide: &impl Backend, block: NonNull<u8>, layout: Layout) {
+        if C::Header::TRUSTED {
+            // SAFETY: the caller's promises are the callee's.
+            return unsafe { self.examine_and_free(wide, block, Some(layout)) };
+        }
+        match self.zone_of(block.addr().get()) {
+            Some(zone) => Self::give(zone, zone.position(block), layout.size()),
+            // SAFETY: a live block of ours outside of all zones is a wide one.
+            None => unsafe { self.free_wide(wide, block) },
+        }
+    }
+
+    /// # Safety
+    /// `block` is a live block of this heap, whose header knows its size.
+    #[inline(always)]
+    pub(crate) unsafe fn free(&self, wide: &impl Backend, block: NonNull<u8>) {
+        if C::Header::TRUSTED {
+            // SAFETY: the caller's promises are the callee's.
+            return unsafe { self.examine_and_free(wide, block, None) };
+        }
+        match self.zone_of(block.addr().get()) {
+            Some(zone) => Self::give(zone, zone.position(block), 0),
+            // SAFETY: a live block of ours outside of all zones is a wide one.
+            None => unsafe { self.free_wide(wide, block) },
+        }
+    }
+
+    /// Gives the block at a position back to its zone. `bytes` were requested, where headers do not tell.
+    #[inline(always)]
+    fn give(zone: Zone<C>, at: u32, bytes: usize) {
+        let size =
+            if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(bytes) as u32 };
+        if !zone.give_quick(at, size) {
+            zone.merge(at, size);
+            zone.header().count(-1, 0);
+        }
+        zone.rest();
+    }
+
+    /// Gives back everything but the zones themselves.
+    ///
+    /// # Safety
+    /// No block of the heap is used any more.
+    pub(crate) unsafe fn reset(&self, wide: &impl Backend) {
+        while let Some(block) = self.wide.get() {
+            // SAFETY: wide blocks on the list are ours, and nobody uses them, as the caller promises.
+            unsafe { self.free_wide(wide, block.payload()) };
+        }
+        for node in self.nodes() {
+            node.zone().reset();
+        }
+    }
+
+    /// Gives all memory back to where it came from.
+    ///
+    /// # Safety
+    /// No block of the heap is used any more, and both are the backends that it was always used with.
+    pub(crate) unsafe fn release(&self, backend: &impl Backend, wide: &impl Backend) {
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { self.reset(wide) };
+        self.current.set(None);
+        self.newest.set(None);
+        let mut next = self.lowest.take();
+        while let Some(node) = next {
+            next = node.get().next.get();
+            let span = node.span();
+            self.uncommit(span.size);
+            if node.get().owner == Owner::Backend {
+                // SAFETY: the node's span came from this backend, and neither blocks nor the zone are used any more.
+                unsafe { backend.release_span(span) };
+            }
+        }
+    }
+}

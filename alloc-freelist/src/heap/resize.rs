@@ -1,0 +1,77 @@
+//! Changing the size of blocks in place.
+
+use core::ptr::NonNull;
+
+use alloc_core::backend::Backend;
+
+use super::Heap;
+use crate::config::Config;
+use crate::header::Header;
+use crate::size::{MAX_ZONE, bytes};
+use crate::zone::carve::block_size;
+
+impl<C: Config> Heap<C> {
+    /// Makes a block at least `new` bytes large where it is. `old` bytes were requested last, where headers do not tell.
+    ///
+    /// # Safety
+    /// `block` is a live block of this heap, and `old` its size as requested last. `wide` is the source of its wide blocks.
+    #[inline]
+    pub(crate) unsafe fn extend(
+        &self,
+        wide: &impl Backend,
+        block: NonNull<u8>,
+        old: usize,
+        new: usize,
+    ) -> bool {
+        let Some(zone) = self.zone_of(block.addr().get()) else {
+            // SAFETY: a live block of ours outside of all zones is a wide one.
+            return unsafe { self.extend_wide(wide, block, new) };
+        };
+        let at = zone.position(block);
+        let wanted = block_size::<C>(new);
+        if wanted >= MAX_ZONE as usize {
+            return false;
+        }
+        let wanted = wanted as u32;
+        let size =
+            if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(old) as u32 };
+        if wanted <= size {
+            C::Header::become_used(zone, at, size, new);
+            return true;
+        }
+        zone.extend(at, size, wanted, new)
+    }
+
+    /// Makes a block `new` bytes large where it is, giving back what is left over. `false` for a wide block of which too
+    /// much would stay unused.
+    ///
+    /// # Safety
+    /// As for [`extend`](Self::extend), and `new <= old` or, where headers tell, at most the usable size.
+    #[inline]
+    pub(crate) unsafe fn shrink(&self, block: NonNull<u8>, old: usize, new: usize) -> bool {
+        let Some(zone) = self.zone_of(block.addr().get()) else {
+            // SAFETY: a live block of ours outside of all zones is a wide one.
+            let size = unsafe { self.wide_size(block) };
+            return new >= size / 2;
+        };
+        let at = zone.position(block);
+        let wanted = block_size::<C>(new) as u32;
+        let size =
+            if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(old) as u32 };
+        zone.cut_back(at, size, wanted, new);
+        true
+    }
+
+    /// The usable size of a block whose header tells it.
+    ///
+    /// # Safety
+    /// `block` is a live block of this heap.
+    #[inline]
+    pub(crate) unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
+        match self.zone_of(block.addr().get()) {
+            Some(zone) => bytes(C::Header::used_size(zone, zone.position(block))) - C::Header::BYTES,
+            // SAFETY: a live block of ours outside of all zones is a wide one.
+            None => unsafe { self.wide_size(block) },
+        }
+    }
+}

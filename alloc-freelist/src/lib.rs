@@ -1,0 +1,67 @@
+//! Free lists: constant-time bins without headers, policies as types, and the `mem_io` allocator as one of them.
+//!
+//! Free blocks are found through bitmaps, split where they are larger than needed, and merged with both neighbours when
+//! they are freed; each in constant time. Blocks in use carry nothing: where free memory begins and ends is kept in a map
+//! of one bit for 16 bytes. Positions inside a heap are 32-bit offsets, so that it works in memory that several processes
+//! map.
+//!
+//! | policy | choices |
+//! |---|---|
+//! | [`fit`] | [`Good`](fit::Good) (bins; the default), [`First`](fit::First), [`Next`](fit::Next), [`Best`](fit::Best), all exact |
+//! | [`header`] | [`None`](header::None) (the default), [`Sized`](header::Sized), [`Checked`](header::Checked) |
+//! | [`coalesce`] | [`Immediate`](coalesce::Immediate) (the default), [`Deferred`](coalesce::Deferred) |
+//! | source | memory of the caller's, any [`Backend`](alloc_core::backend::Backend), [`Sbrk`], [`StaticBytes`] |
+//! | [`Lock`] | [`Unlocked`], [`RawLock`](alloc_core::sync::RawLock) |
+//!
+//! Modules in dependency order, each using only names above it (but for `zone` and the three policies, which are one
+//! floor): `size`, `config`, `zone`, `header`, `fit`, `coalesce`, `heap`, `lock`, `source`, `sbrk`, `freelist`,
+//! `strategy`, `inspect`, `check`, `shared`, `mem_io`.
+//!
+//! # Not for
+//!
+//! * Programs whose speed is their allocator's, on many threads: one lock serves all of them.
+//! * Blocks that are all of one size: a pool is smaller and faster.
+//! * Catching writes beyond a block's end where they happen: [`Checked`](header::Checked) finds them at the next free.
+
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod check;
+pub mod coalesce;
+mod config;
+pub mod fit;
+mod freelist;
+pub mod header;
+mod heap;
+mod inspect;
+mod lock;
+pub mod mem_io;
+mod sbrk;
+mod shared;
+mod size;
+mod source;
+mod strategy;
+mod zone;
+
+pub use check::Fault;
+pub use config::{Config, Policy};
+pub use freelist::{FixedFreeList, FreeList};
+#[cfg(feature = "libc")]
+pub use freelist::{PagesFreeList, SyncFreeList};
+pub use lock::{Lock, Unlocked};
+pub use sbrk::Sbrk;
+pub use shared::{SharedFreeList, SharedPark};
+pub use source::{Nothing, StaticBytes};
+
+/// Pages of the operating system.
+#[cfg(feature = "libc")]
+pub type OsPages = alloc_core::backend::PagesBackend<alloc_core::os::unix::Os>;
+
+/// Pages of the operating system.
+#[cfg(feature = "libc")]
+const fn os_pages() -> OsPages {
+    OsPages::new(alloc_core::os::unix::Os)
+}

@@ -1,0 +1,94 @@
+//! Sizes in granules, and the bins that free blocks of a size belong to. Pure arithmetic.
+//!
+//! ```text
+//!   granules   0    1    2   ...   31 | 32-33 34-35 ... 62-63 | 64-67 68-71 ... 124-127 | ...
+//!   bin        -    1    2   ...   31 |  32    33   ...   47  |  48    49   ...    63   | ...
+//!              one size each          |  16 bins for each doubling
+//! ```
+
+#![forbid(unsafe_code)]
+
+/// Bytes of a granule: blocks start and end on multiples of it, counted from the zone's base.
+pub(crate) const GRANULE: usize = 16;
+
+/// log2 of [`GRANULE`].
+pub(crate) const SHIFT: u32 = GRANULE.trailing_zeros();
+
+/// Granules in the largest zone, 16 GiB: places in steps of four bytes have 32 bits.
+pub(crate) const MAX_ZONE: u32 = 1 << 30;
+
+/// log2 of the bins for each doubling.
+const FINE: u32 = 4;
+
+/// Bins of a zone of [`MAX_ZONE`] granules.
+pub(crate) const BINS: usize = bin_of(MAX_ZONE) + 1;
+
+/// Granules that hold `bytes`. Sizes of layouts do not overflow.
+#[inline(always)]
+pub(crate) const fn granules(bytes: usize) -> usize {
+    (bytes + (GRANULE - 1)) >> SHIFT
+}
+
+/// Bytes of `granules`.
+#[inline(always)]
+pub(crate) const fn bytes(granules: u32) -> usize {
+    (granules as usize) << SHIFT
+}
+
+/// By how much sizes like this one are shifted to count bins: 0 below 32. Without a branch, as sizes come in no order.
+#[inline(always)]
+const fn shift_of(size: u32) -> u32 {
+    (size | 1 << FINE).ilog2() - FINE
+}
+
+/// The bin that a free block of `size` granules belongs to. `size` is not 0.
+#[inline(always)]
+pub(crate) const fn bin_of(size: u32) -> usize {
+    let shift = shift_of(size);
+    ((shift << FINE) + (size >> shift)) as usize
+}
+
+/// The lowest bin whose blocks all hold `size` granules. `size` is at most [`MAX_ZONE`].
+#[inline(always)]
+pub(crate) const fn bin_for(size: u32) -> usize {
+    bin_of(size + ((1 << shift_of(size)) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bins_rise_one_by_one() {
+        let mut last = 0;
+        for size in 1..1 << 18 {
+            let bin = bin_of(size);
+            assert!(bin == last || bin == last + 1, "size {size}: bin {bin} after {last}");
+            last = bin;
+        }
+        assert_eq!((bin_of(31), bin_of(32), bin_of(33), bin_of(34), bin_of(64)), (31, 32, 32, 33, 48));
+        assert_eq!(bin_of(MAX_ZONE), BINS - 1);
+    }
+
+    #[test]
+    fn granules_round_up() {
+        assert_eq!((granules(0), granules(1), granules(16), granules(17)), (0, 1, 1, 2));
+        assert_eq!(bytes(3), 48);
+    }
+
+    proptest! {
+        #[test]
+        fn every_block_of_a_bin_that_is_searched_holds_the_request(size in 1_u32..MAX_ZONE / 2) {
+            let bin = bin_for(size);
+            // The least size of that bin, found by bisection over the sizes below it.
+            let (mut low, mut high) = (1_u32, MAX_ZONE);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if bin_of(middle) < bin { low = middle + 1 } else { high = middle }
+            }
+            prop_assert!(low >= size, "bin {} has blocks of {}", bin, low);
+            prop_assert!(bin - bin_of(size) <= 1, "a bin was left out");
+        }
+    }
+}

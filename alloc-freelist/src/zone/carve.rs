@@ -1,0 +1,173 @@
+//! Taking blocks, giving them back, and changing their size in place: the verbs of a zone.
+//!
+//! Order within each: the fit forgets blocks while the edge map still shows them as they were (some read it), then the
+//! map changes, then the blocks' own words.
+
+use super::Zone;
+use crate::config::Config;
+use crate::fit::Fit;
+use crate::header::Header;
+use crate::size::{GRANULE, SHIFT, bytes, granules};
+
+/// Granules of a block for `size` bytes of payload, or more than any zone has.
+#[inline(always)]
+pub(crate) fn block_size<C: Config>(size: usize) -> usize {
+    let size = granules(size + C::Header::BYTES);
+    if size < C::Header::MIN as usize { C::Header::MIN as usize } else { size }
+}
+
+impl<C: Config> Zone<C> {
+    /// A block of `size` granules, in use.
+    #[inline(always)]
+    pub(crate) fn take(self, size: u32, requested: usize) -> Option<u32> {
+        let (at, found) = C::Fit::take(self, size)?;
+        self.carve(at, found, size, requested);
+        Some(at)
+    }
+
+    /// A block of `size` granules whose payload is a multiple of `align`, a power of two beyond the granule. What the
+    /// alignment leaves over before and after it is free.
+    pub(crate) fn take_aligned(self, size: u32, align: usize, requested: usize) -> Option<u32> {
+        // Enough for the worst place, including a lead that is too small for a block of its own.
+        let more = u32::try_from(align >> SHIFT).ok()?.checked_add(C::Header::MIN - 1)?;
+        let enough = size.checked_add(more).filter(|&enough| enough < crate::size::MAX_ZONE)?;
+        if let Some((at, found)) = C::Fit::take(self, enough) {
+            let lead = self.lead(at, align)?;
+            return Some(self.carve_within(at, found, lead, size, requested));
+        }
+        // No block is large enough wherever it lies; one may lie well.
+        let (at, found) = C::Fit::take(self, size)?;
+        if let Some(lead) = self.lead(at, align).filter(|&lead| found - size >= lead) {
+            return Some(self.carve_within(at, found, lead, size, requested));
+        }
+        C::Fit::insert(self, at, found);
+        None
+    }
+
+    /// Granules to leave out at `at` so that the payload after them is aligned, and that they make a block or are none.
+    fn lead(self, at: u32, align: usize) -> Option<u32> {
+        let payload = self.base().addr().get() + bytes(at) + C::Header::BYTES;
+        let lead = payload.wrapping_neg() & (align - 1);
+        let lead = if lead > 0 && lead < bytes(C::Header::MIN) {
+            lead + align.max(bytes(C::Header::MIN))
+        } else {
+            lead
+        };
+        u32::try_from(lead / GRANULE).ok()
+    }
+
+    /// Cuts a lead off a free block that the fit has forgotten, then carves the rest.
+    fn carve_within(self, at: u32, found: u32, lead: u32, size: u32, requested: usize) -> u32 {
+        if lead == 0 {
+            self.carve(at, found, size, requested);
+            return at;
+        }
+        let block = at + lead;
+        // Two free blocks touch for a moment, until the second is carved: the edge between them comes with that.
+        C::Header::cut(self, block, at);
+        C::Header::become_free(self, at, lead);
+        self.carve(block, found - lead, size, requested);
+        C::Fit::insert(self, at, lead);
+        block
+    }
+
+    /// Makes a free block that the fit has forgotten a used one of `size` granules; what is left over is free.
+    #[inline(always)]
+    fn carve(self, at: u32, found: u32, size: u32, requested: usize) {
+        let edges = self.edges();
+        edges.flip(at);
+        let rest = found - size;
+        if rest >= C::Header::MIN {
+            let rest_at = at + size;
+            edges.flip(rest_at);
+            C::Header::cut(self, rest_at, at);
+            C::Header::become_used(self, at, size, requested);
+            C::Header::become_free(self, rest_at, rest);
+            C::Fit::insert(self, rest_at, rest);
+        } else {
+            edges.flip(at + found);
+            C::Header::become_used(self, at, found, requested);
+        }
+    }
+
+    /// Makes a used block free, and one with its free neighbours.
+    #[inline(always)]
+    pub(crate) fn merge(self, at: u32, size: u32) {
+        let edges = self.edges();
+        let end = at + size;
+        let (before, after) = if C::Fit::READS_EDGES {
+            (edges.get(at), edges.get(end))
+        } else {
+            (edges.flip(at), edges.flip(end))
+        };
+        let (mut start, mut total) = (at, size);
+        if after {
+            let above = C::Header::free_size(self, end);
+            C::Fit::remove(self, end, above);
+            C::Header::join(self, end);
+            total += above;
+        }
+        if before {
+            let below = C::Header::free_before(self, at);
+            start = at - below;
+            total += below;
+            C::Fit::grow(self, start, below, total);
+            C::Header::join(self, at);
+        } else {
+            C::Fit::insert(self, at, total);
+        }
+        if C::Fit::READS_EDGES {
+            edges.flip(at);
+            edges.flip(end);
+        }
+        C::Header::become_free(self, start, total);
+    }
+
+    /// After a block was given back: an empty zone is searched from its start, as a new one is.
+    #[inline(always)]
+    pub(crate) fn rest(self) {
+        if C::Fit::CURSOR && self.header().live_blocks() == 0 {
+            self.header().cursor.set(0);
+        }
+    }
+
+    /// Grows a used block from `old` to `new` granules over the free block after it. Whether there was one that sufficed.
+    pub(crate) fn extend(self, at: u32, old: u32, new: u32, requested: usize) -> bool {
+        let end = at + old;
+        let edges = self.edges();
+        if !edges.get(end) {
+            return false;
+        }
+        let above = C::Header::free_size(self, end);
+        if old + above < new {
+            return false;
+        }
+        C::Fit::remove(self, end, above);
+        edges.flip(end);
+        C::Header::join(self, end);
+        let rest = old + above - new;
+        if rest >= C::Header::MIN {
+            edges.flip(at + new);
+            C::Header::cut(self, at + new, at);
+            C::Header::become_used(self, at, new, requested);
+            C::Header::become_free(self, at + new, rest);
+            C::Fit::insert(self, at + new, rest);
+        } else {
+            edges.flip(at + new + rest);
+            C::Header::become_used(self, at, new + rest, requested);
+        }
+        true
+    }
+
+    /// Shrinks a used block from `old` to `new` granules, if what is left over makes a block.
+    pub(crate) fn cut_back(self, at: u32, old: u32, new: u32, requested: usize) {
+        if old - new < C::Header::MIN {
+            C::Header::become_used(self, at, old, requested);
+            return;
+        }
+        C::Header::cut(self, at + new, at);
+        C::Header::become_used(self, at, new, requested);
+        C::Header::become_used(self, at + new, old - new, 0);
+        self.merge(at + new, old - new);
+    }
+}

@@ -1,0 +1,11 @@
+//! The tests of alloc-freelist.
+
+mod conformance;
+mod deaths;
+mod fits;
+mod growing;
+mod hostile;
+mod mem_io;
+mod regions;
+mod steps;
+mod support;

@@ -1,0 +1,225 @@
+//! Memory from several places, alignment without waste, trimming and resetting.
+
+use core::mem::MaybeUninit;
+
+use alloc_core::backend::{Counting, PagesBackend};
+use alloc_core::os::unix::Os;
+use alloc_core::{Inspect, Ownership, Strategy};
+use alloc_freelist::{
+    FixedFreeList, FreeList, Nothing, PagesFreeList, Policy, StaticBytes, coalesce, fit, header,
+};
+
+use crate::support::{give, layout, take};
+
+fn buffer(bytes: usize) -> Vec<MaybeUninit<u8>> {
+    vec![MaybeUninit::uninit(); bytes]
+}
+
+#[test]
+fn regions_are_added_while_in_use() {
+    let (mut first, mut second) = (buffer(8 << 10), buffer(64 << 10));
+    let heap = FixedFreeList::over(&mut first);
+    let block = take(&heap, 4000);
+    assert!(heap.allocate(layout(30_000, 16)).is_err());
+    heap.add(&mut second).expect("64 KiB make a zone");
+    let large = take(&heap, 30_000);
+    heap.check().expect("a whole heap");
+    assert_eq!(heap.owns(block), Ownership::Mine);
+    give(&heap, block, 4000);
+    give(&heap, large, 30_000);
+    heap.check().expect("a whole heap");
+    assert_eq!(heap.stats().live.get(), Some(0));
+}
+
+#[test]
+fn a_region_that_is_too_small_is_refused() {
+    let mut tiny = buffer(100);
+    let heap = FixedFreeList::<Policy>::new_in(Nothing::new());
+    assert!(heap.add(&mut tiny).is_err());
+    assert!(heap.allocate(layout(1, 1)).is_err());
+}
+
+/// What alignment leaves over before and after a block is free: all of it is handed out.
+#[test]
+fn alignment_wastes_nothing() {
+    let mut memory = buffer(256 << 10);
+    let heap = FixedFreeList::over(&mut memory);
+    let free = || heap.stats().free.get().expect("the figure is known");
+    let before = free();
+    let mut blocks = Vec::new();
+    for shift in 5..14 {
+        let block = heap.allocate(layout(48, 1 << shift)).expect("memory suffices");
+        assert!(block.addr().get() % (1 << shift) == 0);
+        blocks.push((block, layout(48, 1 << shift)));
+        heap.check().expect("a whole heap");
+    }
+    assert_eq!(free(), before - 48 * blocks.len() as u64, "a block costs its size, whatever its alignment");
+    for (block, layout) in blocks {
+        // SAFETY: the block is live, with this layout.
+        unsafe { heap.deallocate(block, layout) };
+    }
+    assert_eq!((free(), heap.stats().free_blocks.get()), (before, Some(1)));
+}
+
+#[test]
+fn a_block_costs_no_header() {
+    let mut memory = buffer(64 << 10);
+    let heap = FixedFreeList::over(&mut memory);
+    let addresses: Vec<usize> = (0..100).map(|_| take(&heap, 32).addr().get()).collect();
+    assert!(addresses.windows(2).all(|pair| pair[1] == pair[0] + 32), "{addresses:x?}");
+}
+
+#[test]
+fn trimming_gives_pages_back_and_keeps_blocks() {
+    let source = Counting::new(PagesBackend::new(Os));
+    let heap = FreeList::<_, Policy<fit::First, header::None, coalesce::Deferred>>::new_in(&source);
+    let block = take(&heap, 100);
+    // SAFETY: the block is live and has so many bytes.
+    unsafe { block.write_bytes(0x5a, 100) };
+    let large = take(&heap, 600_000);
+    give(&heap, large, 600_000);
+    let held = source.counts().bytes;
+    let trimmed = heap.trim(0);
+    let counts = source.counts();
+    assert!(trimmed >= 600_000, "{trimmed}");
+    assert_eq!(counts.purged + (held - counts.bytes), trimmed, "what the source got back, in pages or whole");
+    heap.check().expect("a whole heap");
+    let again = take(&heap, 600_000);
+    // SAFETY: the block is live and has so many bytes.
+    unsafe { again.write_bytes(1, 600_000) };
+    // SAFETY: as above.
+    let bytes = unsafe { core::slice::from_raw_parts(block.as_ptr(), 100) };
+    assert!(bytes.iter().all(|&byte| byte == 0x5a));
+    give(&heap, again, 600_000);
+    give(&heap, block, 100);
+    heap.trim(0);
+    assert_eq!(source.counts().bytes, 0, "an empty zone goes back whole");
+    assert!(heap.allocate(layout(10, 1)).is_ok());
+}
+
+#[test]
+fn trimming_keeps_what_it_is_told_to() {
+    let heap = PagesFreeList::new();
+    let block = take(&heap, 100);
+    assert_eq!(heap.trim(4 << 20), 0, "less is free than is to be kept");
+    let given = heap.trim(64 << 10);
+    assert!(
+        (100 << 10..=192 << 10).contains(&given),
+        "all of 256 KiB but tables, a block and 64 KiB: {given}"
+    );
+    give(&heap, block, 100);
+}
+
+#[test]
+fn a_reset_gives_everything_back() {
+    let mut heap = PagesFreeList::<Policy<fit::Good, header::None, coalesce::Deferred>>::with_policy();
+    for round in 0..5 {
+        for index in 0..500 {
+            let size = 1 + index * 31 % 3000;
+            let block = take(&heap, size);
+            if index % 5 == round {
+                give(&heap, block, size);
+            }
+        }
+        take(&heap, 3 << 20);
+        let committed = heap.stats().committed.get();
+        heap.reset();
+        heap.check().expect("a whole heap");
+        let stats = heap.stats();
+        assert_eq!(
+            (stats.live.get(), stats.live_blocks.get(), stats.cached.get()),
+            (Some(0), Some(0), Some(0))
+        );
+        assert!(stats.committed.get() <= committed, "the wide block went back");
+        assert_eq!(stats.mapped_blocks.get(), Some(0));
+    }
+}
+
+#[test]
+fn a_static_array_serves_one_heap_at_a_time() {
+    static BYTES: StaticBytes<32768> = StaticBytes::new();
+    let heap = FreeList::<_, Policy>::new_in(&BYTES);
+    let block = take(&heap, 20_000);
+    assert_eq!(heap.owns(block), Ownership::Mine);
+    let other = FreeList::<_, Policy>::new_in(&BYTES);
+    assert!(other.allocate(layout(10, 1)).is_err());
+    give(&heap, block, 20_000);
+    drop(heap);
+    assert!(other.allocate(layout(10, 1)).is_ok());
+}
+
+#[test]
+fn exhaustion_is_an_error_and_the_heap_stays_whole() {
+    let mut memory = buffer(64 << 10);
+    let heap = FixedFreeList::<Policy<fit::Good, header::None, coalesce::Deferred>>::over_in(&mut memory);
+    for _ in 0..3 {
+        let mut blocks = Vec::new();
+        while let Ok(block) = heap.allocate(layout(100, 8)) {
+            blocks.push(block);
+        }
+        assert!(blocks.len() > 550, "{} blocks of 112 bytes in 64 KiB", blocks.len());
+        heap.check().expect("a whole heap");
+        for block in blocks {
+            // SAFETY: the block is live, with this layout.
+            unsafe { heap.deallocate(block, layout(100, 8)) };
+        }
+        // Quick lists are merged rather than that a request is refused.
+        let whole = take(&heap, 60_000);
+        heap.check().expect("a whole heap");
+        give(&heap, whole, 60_000);
+    }
+}
+
+#[test]
+fn two_views_of_one_memory_share_a_heap() {
+    let mut memory = vec![0_u64; 32 << 10];
+    let bytes = core::ptr::NonNull::slice_from_raw_parts(
+        core::ptr::NonNull::new(memory.as_mut_ptr()).expect("not null").cast::<u8>(),
+        256 << 10,
+    );
+    type Shared<'m> =
+        alloc_freelist::SharedFreeList<'m, Policy<fit::First, header::Sized, coalesce::Deferred>>;
+    // SAFETY: the memory is the heap's alone, for as long as both values are used.
+    assert!(unsafe { Shared::attach(bytes) }.is_err(), "nothing is there yet");
+    // SAFETY: as above.
+    let first = unsafe { Shared::create(bytes) }.expect("256 KiB suffice");
+    // SAFETY: as above, and a heap was created there.
+    let second = unsafe { Shared::attach(bytes) }.expect("a heap is there");
+    // SAFETY: as above.
+    let other = unsafe { alloc_freelist::SharedFreeList::<Policy>::attach(bytes) };
+    assert!(other.is_err(), "of other policies");
+    let block = take(&first, 1000);
+    assert_eq!(second.at(first.offset_of(block)), Some(block));
+    give(&second, block, 1000);
+    assert_eq!(first.stats().live.get(), Some(0));
+    first.check().expect("a whole heap");
+}
+
+/// Ignores misuse.
+struct Patient;
+
+impl alloc_freelist::Config for Patient {
+    type Fit = fit::Good;
+    type Header = header::Checked;
+    type Coalesce = coalesce::Immediate;
+    const ON_MISUSE: alloc_core::OnMisuse = alloc_core::OnMisuse::Ignore;
+}
+
+#[test]
+fn smashed_links_are_mended_where_misuse_is_ignored() {
+    let mut memory = buffer(64 << 10);
+    let heap = FixedFreeList::<Patient>::over_in(&mut memory);
+    let live: Vec<_> = (0..40).map(|_| take(&heap, 200)).collect();
+    for block in live.iter().step_by(2) {
+        give(&heap, *block, 200);
+    }
+    for block in live.iter().step_by(4) {
+        // SAFETY: within the heap; that the block is free is the fault that is tested.
+        unsafe { block.write_bytes(0xa5, 200) };
+    }
+    for block in live.iter().skip(1).step_by(2) {
+        give(&heap, *block, 200);
+    }
+    heap.check().expect("a whole heap");
+    assert_eq!(heap.stats().free_blocks.get(), Some(1));
+}
