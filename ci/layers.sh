@@ -9,8 +9,8 @@ status=0
 allowed() {
   case $1 in
     alloc-core) echo "" ;;
-    alloc-bump | alloc-freelist | alloc-testkit) echo "alloc-core" ;;
-    alloc-select) echo "alloc-core alloc-bump alloc-freelist" ;;
+    alloc-bump | alloc-freelist | alloc-ptmalloc | alloc-trace | alloc-testkit) echo "alloc-core" ;;
+    alloc-select) echo "alloc-core alloc-bump alloc-freelist alloc-ptmalloc" ;;
     bench-harness) echo "alloc-core alloc-select" ;;
     *) echo "unknown" ;;
   esac

@@ -17,7 +17,7 @@ pub mod arith;
 pub mod backend;
 pub mod compat;
 #[cfg(feature = "libc")]
-mod errno;
+pub mod errno;
 mod error;
 pub mod handle;
 mod inspect;

@@ -15,10 +15,11 @@ macro_rules! first {
 }
 
 first! {
-    ("libc", not(), alloc_core::Libc, alloc_core::Libc),
-    ("freelist", not("libc"), &'static alloc_freelist::SyncFreeList, &crate::names::FREELIST),
-    ("mem_io", not("libc", "freelist"), &'static alloc_freelist::mem_io::MemIo, &crate::names::MEM_IO),
-    ("bump", not("libc", "freelist", "mem_io"), &'static alloc_bump::SyncBump, &crate::names::BUMP),
+    ("ptmalloc", not(), &'static crate::names::ProcessPtmalloc, &crate::names::PTMALLOC),
+    ("libc", not("ptmalloc"), alloc_core::Libc, alloc_core::Libc),
+    ("freelist", not("ptmalloc", "libc"), &'static alloc_freelist::SyncFreeList, &crate::names::FREELIST),
+    ("mem_io", not("ptmalloc", "libc", "freelist"), &'static alloc_freelist::mem_io::MemIo, &crate::names::MEM_IO),
+    ("bump", not("ptmalloc", "libc", "freelist", "mem_io"), &'static alloc_bump::SyncBump, &crate::names::BUMP),
 }
 
 /// The default strategy as a program's global allocator. Calls are direct, so that they inline.

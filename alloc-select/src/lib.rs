@@ -3,7 +3,7 @@
 //! # Three lines
 //!
 //! ```
-//! # #[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+//! # #[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 //! # mod shown {
 //! use alloc_select::Strata;
 //!
@@ -38,18 +38,18 @@
 //!
 //! Libraries: only the program that is finally run should declare a `#[global_allocator]`.
 
-#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 mod chosen;
-#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 mod default;
 mod names;
 
-#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 pub use chosen::{Chosen, VARIABLE};
-#[cfg(any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
 pub use default::{DefaultStrategy, Strata};
 pub use names::{Named, UnknownStrategy, by_name, strategies};
 
-#[cfg(all(doctest, any(feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump")))]
+#[cfg(all(doctest, any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump")))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -12,6 +12,23 @@ pub struct Named {
     pub handle: Handle<'static>,
 }
 
+#[cfg(feature = "ptmalloc")]
+mod ptmalloc {
+    use alloc_core::backend::PagesBackend;
+    use alloc_core::os::unix::Os;
+    use alloc_ptmalloc::{Config, Era, ProcessSlot, Ptmalloc};
+
+    /// The one whose threads find their caches with a single load.
+    pub(crate) type Process = Ptmalloc<PagesBackend<Os>, ProcessSlot>;
+
+    // SAFETY: no other value of the process has this slot, as long as one copy of this crate is linked; never dropped.
+    pub(crate) static OURS: Process = unsafe { Ptmalloc::for_process(Config::new(Era::Ours)) };
+    pub(crate) static CLASSIC: Ptmalloc = Ptmalloc::new(Config::new(Era::Classic));
+    pub(crate) static MODERN: Ptmalloc = Ptmalloc::new(Config::new(Era::Modern));
+}
+#[cfg(feature = "ptmalloc")]
+pub(crate) use ptmalloc::{OURS as PTMALLOC, Process as ProcessPtmalloc};
+
 #[cfg(feature = "freelist")]
 pub(crate) static FREELIST: alloc_freelist::SyncFreeList = alloc_freelist::SyncFreeList::new();
 
@@ -23,6 +40,8 @@ pub(crate) static BUMP: alloc_bump::SyncBump = alloc_bump::SyncBump::new();
 
 /// In the order of precedence: the first is the default.
 static STRATEGIES: &[Named] = &[
+    #[cfg(feature = "ptmalloc")]
+    Named { name: "ptmalloc", handle: Handle::new_sized(&PTMALLOC) },
     #[cfg(feature = "libc")]
     Named { name: "libc", handle: Handle::libc() },
     #[cfg(feature = "freelist")]
@@ -31,6 +50,10 @@ static STRATEGIES: &[Named] = &[
     Named { name: "mem_io", handle: Handle::new_sized(&MEM_IO) },
     #[cfg(feature = "bump")]
     Named { name: "bump", handle: Handle::new(&BUMP) },
+    #[cfg(feature = "ptmalloc")]
+    Named { name: "ptmalloc_classic", handle: Handle::new_sized(&ptmalloc::CLASSIC) },
+    #[cfg(feature = "ptmalloc")]
+    Named { name: "ptmalloc_modern", handle: Handle::new_sized(&ptmalloc::MODERN) },
 ];
 
 /// The strategies compiled in, the default first.

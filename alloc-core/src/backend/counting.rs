@@ -18,6 +18,8 @@ pub struct Counting<B> {
     allocations: AtomicUsize,
     releases: AtomicUsize,
     growths: AtomicUsize,
+    moves: AtomicUsize,
+    shrinks: AtomicUsize,
     refusals: AtomicUsize,
     populated: AtomicUsize,
     purged: AtomicUsize,
@@ -36,7 +38,11 @@ pub struct Counts {
     pub releases: usize,
     /// Spans grown in place so far.
     pub growths: usize,
-    /// Requests for a span, or to grow one, that were answered with `Err`.
+    /// Spans resized so far by calls that let them move.
+    pub moves: usize,
+    /// Spans shortened in place so far.
+    pub shrinks: usize,
+    /// Requests for a span, or to resize one, that were answered with `Err`.
     pub refusals: usize,
     /// Bytes that were asked to be populated, in total.
     pub populated: usize,
@@ -56,6 +62,8 @@ impl<B: Backend> Counting<B> {
                 allocations: AtomicUsize::new(0),
                 releases: AtomicUsize::new(0),
                 growths: AtomicUsize::new(0),
+                moves: AtomicUsize::new(0),
+                shrinks: AtomicUsize::new(0),
                 refusals: AtomicUsize::new(0),
                 populated: AtomicUsize::new(0),
                 purged: AtomicUsize::new(0),
@@ -80,9 +88,21 @@ impl<B: Backend> Counting<B> {
             allocations: read(&self.allocations),
             releases: read(&self.releases),
             growths: read(&self.growths),
+            moves: read(&self.moves),
+            shrinks: read(&self.shrinks),
             refusals: read(&self.refusals),
             populated: read(&self.populated),
             purged: read(&self.purged),
+        }
+    }
+
+    /// Counts the bytes of a span that is now another one.
+    fn resized(&self, before: Span, after: Span) {
+        if after.size >= before.size {
+            self.add(after.size - before.size);
+        } else {
+            // Relaxed: see `counts`.
+            self.bytes.fetch_sub(before.size - after.size, Ordering::Relaxed);
         }
     }
 
@@ -132,8 +152,34 @@ unsafe impl<B: Backend> Backend for Counting<B> {
         let answer = unsafe { self.inner.grow_span(span, size) };
         match answer {
             Ok(grown) => {
-                self.add(grown.size - span.size);
+                self.resized(span, grown);
                 count(&self.growths, 1);
+            }
+            Err(AllocError) => count(&self.refusals, 1),
+        }
+        answer
+    }
+
+    unsafe fn move_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        let answer = unsafe { self.inner.move_span(span, size) };
+        match answer {
+            Ok(moved) => {
+                self.resized(span, moved);
+                count(&self.moves, 1);
+            }
+            Err(AllocError) => count(&self.refusals, 1),
+        }
+        answer
+    }
+
+    unsafe fn shrink_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        let answer = unsafe { self.inner.shrink_span(span, size) };
+        match answer {
+            Ok(shrunk) => {
+                self.resized(span, shrunk);
+                count(&self.shrinks, 1);
             }
             Err(AllocError) => count(&self.refusals, 1),
         }
@@ -149,6 +195,11 @@ unsafe impl<B: Backend> Backend for Counting<B> {
     unsafe fn advise_huge(&self, start: NonNull<u8>, size: usize) {
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.advise_huge(start, size) };
+    }
+
+    unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.inner.advise_no_huge(start, size) };
     }
 
     unsafe fn purge(&self, start: NonNull<u8>, size: usize) -> usize {

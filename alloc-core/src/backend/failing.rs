@@ -9,7 +9,7 @@ use crate::sync::{Mutex, const_unless_loom};
 
 /// Answers `Err` to the requests that a [`Schedule`] names, and knows what of `B` is in use.
 ///
-/// Requests are calls for a span and calls to grow one, counted together from 1.
+/// Requests are calls for a span and calls to resize one, counted together from 1.
 #[derive(Debug)]
 pub struct Failing<B> {
     inner: B,
@@ -71,6 +71,12 @@ impl<B: Backend> Failing<B> {
         self.state.lock().bytes
     }
 
+    /// Counts the bytes of a span that is now another one.
+    fn resized(&self, before: Span, after: Span) {
+        let mut state = self.state.lock();
+        state.bytes = state.bytes - before.size + after.size;
+    }
+
     fn enter(&self) -> Result<(), AllocError> {
         let mut state = self.state.lock();
         state.requests += 1;
@@ -111,8 +117,24 @@ unsafe impl<B: Backend> Backend for Failing<B> {
         self.enter()?;
         // SAFETY: the caller's promises are the callee's.
         let grown = unsafe { self.inner.grow_span(span, size) }?;
-        self.state.lock().bytes += grown.size - span.size;
+        self.resized(span, grown);
         Ok(grown)
+    }
+
+    unsafe fn move_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        self.enter()?;
+        // SAFETY: the caller's promises are the callee's.
+        let moved = unsafe { self.inner.move_span(span, size) }?;
+        self.resized(span, moved);
+        Ok(moved)
+    }
+
+    unsafe fn shrink_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        self.enter()?;
+        // SAFETY: the caller's promises are the callee's.
+        let shrunk = unsafe { self.inner.shrink_span(span, size) }?;
+        self.resized(span, shrunk);
+        Ok(shrunk)
     }
 
     forward_hints!(inner);

@@ -60,6 +60,17 @@ impl<B: Backend> Limited<B> {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Replaces what was charged for a span by its size. What `B` added beyond its granule cannot be given back alone: it
+    /// counts, even past the cap.
+    fn settle(&self, charged: usize, size: usize) {
+        if size >= charged {
+            // Relaxed: see `used`.
+            self.used.fetch_add(size - charged, Ordering::Relaxed);
+        } else {
+            self.refund(charged - size);
+        }
+    }
+
     fn granules(&self, size: usize) -> Result<usize, AllocError> {
         crate::arith::align_up(size, self.inner.granule()).ok_or(AllocError)
     }
@@ -105,10 +116,27 @@ unsafe impl<B: Backend> Backend for Limited<B> {
             self.refund(charged);
             return Err(AllocError);
         };
-        // What `B` added beyond its granule cannot be given back alone: it counts, even past the cap.
-        // Relaxed: see `used`.
-        self.used.fetch_add(grown.size - span.size - charged, Ordering::Relaxed);
+        self.settle(span.size + charged, grown.size);
         Ok(grown)
+    }
+
+    unsafe fn move_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        let charged = self.granules(size)?.saturating_sub(span.size);
+        self.charge(charged)?;
+        // SAFETY: the caller's promises are the callee's.
+        let Ok(moved) = (unsafe { self.inner.move_span(span, size) }) else {
+            self.refund(charged);
+            return Err(AllocError);
+        };
+        self.settle(span.size + charged, moved.size);
+        Ok(moved)
+    }
+
+    unsafe fn shrink_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        let shrunk = unsafe { self.inner.shrink_span(span, size) }?;
+        self.refund(span.size - shrunk.size);
+        Ok(shrunk)
     }
 
     forward_hints!(inner);

@@ -19,6 +19,12 @@ macro_rules! forward_hints {
         }
 
         #[inline]
+        unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
+            // SAFETY: as for `populate`.
+            unsafe { self.$inner.advise_no_huge(start, size) };
+        }
+
+        #[inline]
         unsafe fn purge(&self, start: NonNull<u8>, size: usize) -> usize {
             // SAFETY: as for `populate`, and the caller promises that nothing uses the contents.
             unsafe { self.$inner.purge(start, size) }
@@ -81,7 +87,7 @@ impl Span {
 ///
 /// * an `Ok` span is readable and writable, at least as large and as aligned as was asked for, within
 ///   [`MAX_SIZE`](crate::arith::MAX_SIZE), and belongs to the caller alone until it is given back whole;
-/// * where [`ZEROED`](Self::ZEROED) holds, new spans, and the bytes that growing adds, read as zero;
+/// * where [`ZEROED`](Self::ZEROED) holds, new spans, and the bytes that growing adds, in place or moving, read as zero;
 /// * moving the backend does not move its spans, no method unwinds, and none allocates from a heap built on it.
 pub unsafe trait Backend {
     /// Whether new spans read as zero.
@@ -116,6 +122,35 @@ pub unsafe trait Backend {
         Err(AllocError)
     }
 
+    /// Resizes a span to at least `size` bytes where in place does not do: it may come back at another address, as aligned
+    /// as [`granule`](Self::granule) and no further. Contents stay up to the smaller size, without being copied.
+    ///
+    /// # Safety
+    /// `span` came from this backend, as it was last returned, `size` is not zero, and nothing uses what is cut off or,
+    /// when it moves, the old address.
+    ///
+    /// # Errors
+    /// [`AllocError`] when it cannot be done, which is the answer of backends that never can; `span` is then as it was.
+    #[inline]
+    unsafe fn move_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        let _ = (span, size);
+        Err(AllocError)
+    }
+
+    /// Gives the end of a span back, in place, keeping at least `size` bytes.
+    ///
+    /// # Safety
+    /// `span` came from this backend, as it was last returned, `size` is not zero and at most `span.size`, and nothing
+    /// uses what lies beyond it.
+    ///
+    /// # Errors
+    /// [`AllocError`] when it cannot be done, which is the answer of backends that never can; `span` is then as it was.
+    #[inline]
+    unsafe fn shrink_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        let _ = (span, size);
+        Err(AllocError)
+    }
+
     /// Puts memory behind a part of a span ahead of its use. A hint: does nothing where it cannot.
     ///
     /// # Safety
@@ -131,6 +166,16 @@ pub unsafe trait Backend {
     /// `start..start + size` lies in a span of this backend that was not given back.
     #[inline]
     unsafe fn advise_huge(&self, start: NonNull<u8>, size: usize) {
+        let _ = (start, size);
+    }
+
+    /// Asks for no huge pages behind a part of a span, where the system would use them unasked. A hint: does nothing where
+    /// it cannot.
+    ///
+    /// # Safety
+    /// `start..start + size` lies in a span of this backend that was not given back.
+    #[inline]
+    unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
         let _ = (start, size);
     }
 
@@ -173,6 +218,18 @@ unsafe impl<B: Backend + ?Sized> Backend for &B {
     }
 
     #[inline]
+    unsafe fn move_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { (**self).move_span(span, size) }
+    }
+
+    #[inline]
+    unsafe fn shrink_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { (**self).shrink_span(span, size) }
+    }
+
+    #[inline]
     unsafe fn populate(&self, start: NonNull<u8>, size: usize) {
         // SAFETY: the caller's promises are the callee's.
         unsafe { (**self).populate(start, size) };
@@ -182,6 +239,12 @@ unsafe impl<B: Backend + ?Sized> Backend for &B {
     unsafe fn advise_huge(&self, start: NonNull<u8>, size: usize) {
         // SAFETY: the caller's promises are the callee's.
         unsafe { (**self).advise_huge(start, size) };
+    }
+
+    #[inline]
+    unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { (**self).advise_no_huge(start, size) };
     }
 
     #[inline]

@@ -138,6 +138,22 @@ unsafe impl<P: Pages> Backend for PagesBackend<P> {
         Ok(Span { start, size })
     }
 
+    unsafe fn move_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        let size = self.whole(size)?;
+        // SAFETY: as for `grow_span`, and the caller uses neither what is cut off nor the old address.
+        let start = unsafe { self.pages.remap(span.start, span.size, size, true) }?;
+        Ok(Span { start, size })
+    }
+
+    unsafe fn shrink_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        let size = self.whole(size)?;
+        if size < span.size {
+            // SAFETY: as for `grow_span`; what is cut off, nothing uses. A mapping that shrinks stays where it is.
+            unsafe { self.pages.remap(span.start, span.size, size, false) }?;
+        }
+        Ok(Span { start: span.start, size })
+    }
+
     unsafe fn populate(&self, start: NonNull<u8>, size: usize) {
         let (start, size) = self.touched(start, size);
         // SAFETY: whole pages of a span of ours, which is committed. A refusal is none of the caller's concern.
@@ -148,6 +164,12 @@ unsafe impl<P: Pages> Backend for PagesBackend<P> {
         let (start, size) = self.touched(start, size);
         // SAFETY: as for `populate`; this advice keeps contents.
         let _ = unsafe { self.pages.advise(start, size, Advice::Huge) };
+    }
+
+    unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
+        let (start, size) = self.touched(start, size);
+        // SAFETY: as for `populate`; this advice keeps contents.
+        let _ = unsafe { self.pages.advise(start, size, Advice::NoHuge) };
     }
 
     unsafe fn purge(&self, start: NonNull<u8>, size: usize) -> usize {

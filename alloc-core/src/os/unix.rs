@@ -8,7 +8,7 @@ use core::ffi::c_int;
 use core::ptr::{self, NonNull};
 
 use super::{Advice, Break, Pages};
-use crate::arith::{MAX_SIZE, align_up, is_aligned};
+use crate::arith::{MAX_SIZE, align_down, align_up, is_aligned};
 use crate::errno::KeepErrno;
 use crate::error::AllocError;
 use crate::sync::static_atomic::{AtomicUsize, Ordering};
@@ -44,6 +44,25 @@ fn map_anywhere(size: usize, protection: c_int) -> Result<NonNull<u8>, AllocErro
     if start == libc::MAP_FAILED { Err(AllocError) } else { NonNull::new(start.cast()).ok_or(AllocError) }
 }
 
+/// A new mapping of `size` bytes at `address`, if nothing is mapped there. The caller keeps `errno`.
+fn map_at(address: usize, size: usize, protection: c_int) -> Option<NonNull<u8>> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+    let wanted = ptr::without_provenance_mut(address);
+    // SAFETY: with this flag, a new private mapping touches no existing memory: where something is mapped, the call fails.
+    let start = unsafe { libc::mmap(wanted, size, protection, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return None;
+    }
+    let start = NonNull::new(start.cast())?;
+    if start.addr().get() == address {
+        return Some(start);
+    }
+    // Kernels before 4.17 do not know the flag, take the address for a hint, and may choose another one.
+    // SAFETY: the mapping is ours, whole, and nobody has seen it.
+    let _ = unsafe { unmap(start, size) };
+    None
+}
+
 /// # Safety
 /// The range is page-aligned, the caller's, and unused.
 unsafe fn unmap(start: NonNull<u8>, size: usize) -> Result<(), AllocError> {
@@ -55,7 +74,7 @@ fn map_aligned(size: usize, align: usize, protection: c_int) -> Result<NonNull<u
     let _errno = KeepErrno::new();
     let page = Os.page_size();
     // The plain size first: kernels fill the address space from one side, so that equal aligned requests tend to fall
-    // into place without the trimming below, which costs two calls and splits mappings.
+    // into place.
     let start = map_anywhere(size, protection)?;
     if align <= page || is_aligned(start.addr().get(), align) {
         return Ok(start);
@@ -63,6 +82,18 @@ fn map_aligned(size: usize, align: usize, protection: c_int) -> Result<NonNull<u
     // SAFETY: the mapping is ours, whole, and nobody has seen it.
     unsafe { unmap(start, size) }?;
 
+    // Where the kernel put the plain size, room goes on downwards most often, since it hands out addresses from the top. Nothing
+    // beyond `size` is taken, so that this also works where address space is limited.
+    let near = align_down(start.addr().get(), align);
+    for address in [near, near.saturating_sub(align)] {
+        if address != 0
+            && let Some(start) = map_at(address, size, protection)
+        {
+            return Ok(start);
+        }
+    }
+
+    // More than is needed, and the ends given back.
     let total = size.checked_add(align - page).filter(|&total| total <= MAX_SIZE).ok_or(AllocError)?;
     let raw = map_anywhere(total, protection)?;
     let first = raw.addr().get();

@@ -51,6 +51,27 @@ impl<T: ?Sized> Mutex<T> {
         self.value.get_mut()
     }
 
+    /// The value's address, for whoever holds the lock without a guard.
+    #[must_use]
+    pub fn value(&self) -> *mut T {
+        self.value.get()
+    }
+
+    /// Takes the lock and keeps it, until [`release`](Self::release): what a process does before it forks, so that no
+    /// other thread is in the middle of a change.
+    pub fn hold(&self) {
+        self.raw.lock();
+    }
+
+    /// Gives the lock back that [`hold`](Self::hold) took.
+    ///
+    /// # Safety
+    /// The lock is held by way of `hold`, and nothing uses the value on the strength of that any more.
+    pub unsafe fn release(&self) {
+        // SAFETY: the caller promises that the lock is held and its to give back.
+        unsafe { self.raw.unlock() };
+    }
+
     /// Makes the mutex free in the child after `fork`.
     ///
     /// # Safety

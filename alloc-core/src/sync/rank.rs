@@ -46,6 +46,27 @@ impl<const RANK: u8, T: ?Sized> RankedMutex<RANK, T> {
         self.0.get_mut()
     }
 
+    /// The value's address, for whoever holds the lock without a guard.
+    #[must_use]
+    pub fn value(&self) -> *mut T {
+        self.0.value()
+    }
+
+    /// Takes the lock and keeps it, as [`Mutex::hold`] does. Its rank is not entered among those that the thread holds: a
+    /// process that is about to fork takes all locks, those of one rank in an order of its own.
+    pub fn hold(&self) {
+        self.0.hold();
+    }
+
+    /// Gives the lock back that [`hold`](Self::hold) took.
+    ///
+    /// # Safety
+    /// As for [`Mutex::release`].
+    pub unsafe fn release(&self) {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.0.release() };
+    }
+
     /// Makes the mutex free in the child after `fork`.
     ///
     /// # Safety

@@ -66,10 +66,29 @@ fn keeps_its_promises<B: Backend>(backend: &B, max_align: usize) {
             fill(grown, byte);
             held.push((grown, byte));
         }
+        // So does moving, which may need another place, and shrinking, which may not; refused, both leave all as it was.
+        if let Some((span, byte)) = held.pop() {
+            let wanted = 2 * span.size + 1;
+            let moved = unsafe { backend.move_span(span, wanted) }.unwrap_or(span);
+            assert!(moved == span || moved.size >= wanted);
+            assert!(is_filled(moved.start, span.size, byte));
+            let added = unsafe { moved.start.add(span.size) };
+            assert!(
+                !B::ZEROED || is_filled(added, moved.size - span.size, 0),
+                "what moving added is not zero"
+            );
+            fill(moved, byte);
+            let shrunk = unsafe { backend.shrink_span(moved, span.size) }.unwrap_or(moved);
+            assert_eq!(shrunk.start, moved.start);
+            assert!(shrunk.size >= span.size && shrunk.size <= moved.size);
+            assert!(is_filled(shrunk.start, shrunk.size, byte));
+            held.push((shrunk, byte));
+        }
         // The hints keep contents; purging is a loss that the caller asks for.
         let (span, byte) = held[0];
         unsafe { backend.populate(span.start, span.size) };
         unsafe { backend.advise_huge(span.start, span.size) };
+        unsafe { backend.advise_no_huge(span.start, span.size) };
         assert!(is_filled(span.start, span.size, byte));
         let purged = unsafe { backend.purge(span.start, span.size) };
         assert!(purged <= span.size);
@@ -172,23 +191,36 @@ fn failing_fails_on_schedule_and_knows_what_is_out() {
     assert_eq!((failing.outstanding(), failing.outstanding_bytes()), (0, 0));
 }
 
-/// Every method of a wrapper reaches the backend under it.
-fn forwards<B: Backend>(probe: &Probe, wrapper: B, overhead: usize) {
+/// Every method of a wrapper reaches the backend under it, those that resize by moving and shrinking where `resizes`.
+fn forwards<B: Backend>(probe: &Probe, wrapper: B, overhead: usize, resizes: bool) {
     let span = wrapper.allocate_span(256, 64).unwrap();
     let part = at(span, 32);
     unsafe { wrapper.populate(part, 100) };
     unsafe { wrapper.advise_huge(part, 101) };
+    unsafe { wrapper.advise_no_huge(part, 103) };
     assert_eq!(unsafe { wrapper.purge(part, 102) }, 77);
-    let span = unsafe { wrapper.grow_span(span, 288) }.unwrap();
+    let mut span = unsafe { wrapper.grow_span(span, 288) }.unwrap();
+    if resizes {
+        span = unsafe { wrapper.move_span(span, 320) }.unwrap();
+        assert_eq!(span.size, 320);
+        span = unsafe { wrapper.shrink_span(span, 64) }.unwrap();
+        assert_eq!(span.size, 64);
+    } else {
+        assert!(unsafe { wrapper.move_span(span, 320) }.is_err());
+        assert!(unsafe { wrapper.shrink_span(span, 64) }.is_err());
+    }
     unsafe { wrapper.release_span(span) };
-    let expected = [
+    let resized: &[_] = if resizes { &["move 320", "shrink 64"] } else { &[] };
+    let mut expected = vec![
         format!("allocate {} 64", 256 + overhead),
         "populate 32 100".into(),
         "huge 32 101".into(),
+        "no huge 32 103".into(),
         "purge 32 102".into(),
         format!("grow {}", 288 + overhead),
-        "release".into(),
     ];
+    expected.extend(resized.iter().map(ToString::to_string));
+    expected.push("release".into());
     assert_eq!(probe.take_calls(), expected);
     assert_eq!(wrapper.granule(), 16);
     assert!(probe.held.borrow().is_empty());
@@ -197,13 +229,16 @@ fn forwards<B: Backend>(probe: &Probe, wrapper: B, overhead: usize) {
 #[test]
 fn every_wrapper_forwards_every_method() {
     let probe = Probe::default();
-    forwards(&probe, &probe, 0);
-    forwards(&probe, Limited::new(&probe, 1 << 20), 0);
-    forwards(&probe, Counting::new(&probe), 0);
-    forwards(&probe, Failing::new(&probe, Schedule::Never), 0);
-    forwards(&probe, Aligned::new(&probe), Aligned::<&Probe>::OVERHEAD);
+    forwards(&probe, &probe, 0, true);
+    forwards(&probe, Limited::new(&probe, 1 << 20), 0, true);
+    forwards(&probe, Counting::new(&probe), 0, true);
+    forwards(&probe, Failing::new(&probe, Schedule::Never), 0, true);
+    forwards(&probe, Aligned::new(&probe), Aligned::<&Probe>::OVERHEAD, false);
 
     let counting = Counting::new(&probe);
-    forwards(&probe, &counting, 0);
-    assert_eq!((counting.counts().populated, counting.counts().purged), (100, 77));
+    forwards(&probe, &counting, 0, true);
+    let counts = counting.counts();
+    assert_eq!((counts.populated, counts.purged), (100, 77));
+    assert_eq!((counts.growths, counts.moves, counts.shrinks), (1, 1, 1));
+    assert_eq!((counts.bytes, counts.bytes_peak), (0, 320));
 }

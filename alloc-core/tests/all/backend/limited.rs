@@ -36,3 +36,21 @@ fn counts_what_a_backend_gives_beyond_its_granule() {
     unsafe { limited.release_span(span) };
     assert_eq!(limited.used(), 0);
 }
+
+#[test]
+fn resizing_counts_what_is_held_afterwards() {
+    let probe = Probe::default();
+    let limited = Limited::new(&probe, 1000);
+    let span = limited.allocate_span(160, 16).unwrap();
+    let span = unsafe { limited.move_span(span, 800) }.unwrap();
+    assert_eq!(limited.used(), 800);
+    assert!(unsafe { limited.move_span(span, 1001) }.is_err());
+    assert_eq!(limited.used(), 800);
+    let span = unsafe { limited.shrink_span(span, 500) }.unwrap();
+    assert_eq!((span.size, limited.used()), (512, 512));
+    // A move may make a span smaller, too.
+    let span = unsafe { limited.move_span(span, 100) }.unwrap();
+    assert_eq!((span.size, limited.used()), (112, 112));
+    unsafe { limited.release_span(span) };
+    assert_eq!(limited.used(), 0);
+}

@@ -38,6 +38,41 @@ fn hints_reach_whole_pages() {
 }
 
 #[test]
+fn spans_move_and_shrink_with_their_mappings() {
+    let os = FakeOs::new(4096);
+    let backend = PagesBackend::new(&os);
+    let span = backend.allocate_span(2 * 4096, 1).unwrap();
+    fill(span, 5);
+    assert!(unsafe { backend.grow_span(span, 3 * 4096) }.is_err(), "there is no room behind a mapping");
+    let moved = unsafe { backend.move_span(span, 9000) }.unwrap();
+    assert_eq!(moved.size, 3 * 4096);
+    assert!(is_filled(moved.start, 2 * 4096, 5) && is_filled(at(moved, 2 * 4096), 4096, 0));
+    let shrunk = unsafe { backend.shrink_span(moved, 4097) }.unwrap();
+    assert_eq!((shrunk.start, shrunk.size, os.held()), (moved.start, 2 * 4096, 2 * 4096));
+    // Within the last page there is nothing to give back.
+    assert_eq!(unsafe { backend.shrink_span(shrunk, 4100) }, Ok(shrunk));
+    os.fail_kind(Call::Remap, Schedule::From(1));
+    assert!(unsafe { backend.move_span(shrunk, 1 << 20) }.is_err());
+    assert!(unsafe { backend.shrink_span(shrunk, 1) }.is_err());
+    assert!(is_filled(shrunk.start, shrunk.size, 5));
+    assert!(unsafe { backend.move_span(shrunk, isize::MAX as usize) }.is_err());
+    unsafe { backend.release_span(shrunk) };
+    os.assert_all_released();
+}
+
+#[test]
+fn huge_pages_are_asked_for_and_refused() {
+    let os = FakeOs::new(4096);
+    let backend = PagesBackend::new(&os);
+    let span = backend.allocate_span(4 * 4096, 1).unwrap();
+    unsafe { backend.advise_huge(span.start, span.size) };
+    unsafe { backend.advise_no_huge(at(span, 4096), 1) };
+    assert_eq!(os.huge(), 3 * 4096);
+    unsafe { backend.release_span(span) };
+    os.assert_all_released();
+}
+
+#[test]
 fn a_span_that_the_kernel_refuses_is_released_later() {
     let os = FakeOs::new(4096);
     let backend = PagesBackend::new(&os);

@@ -25,6 +25,13 @@ impl Probe {
         self.calls.take()
     }
 
+    fn resize(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        let mut held = self.held.borrow_mut();
+        let known = held.iter_mut().find(|(known, _)| *known == span).expect("a span of this backend, whole");
+        known.0.size = size.next_multiple_of(16);
+        Ok(known.0)
+    }
+
     fn offset(&self, start: NonNull<u8>) -> usize {
         start.addr().get() - self.held.borrow()[0].0.start.addr().get()
     }
@@ -61,10 +68,18 @@ unsafe impl Backend for Probe {
     unsafe fn grow_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
         self.note(format!("grow {size}"));
         assert!(size >= span.size, "growing to less");
-        let mut held = self.held.borrow_mut();
-        let known = held.iter_mut().find(|(known, _)| *known == span).expect("a span of this backend, whole");
-        known.0.size = size.next_multiple_of(16);
-        Ok(known.0)
+        self.resize(span, size)
+    }
+
+    unsafe fn move_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        self.note(format!("move {size}"));
+        self.resize(span, size)
+    }
+
+    unsafe fn shrink_span(&self, span: Span, size: usize) -> Result<Span, AllocError> {
+        self.note(format!("shrink {size}"));
+        assert!(size <= span.size, "shrinking to more");
+        self.resize(span, size)
     }
 
     unsafe fn populate(&self, start: NonNull<u8>, size: usize) {
@@ -73,6 +88,10 @@ unsafe impl Backend for Probe {
 
     unsafe fn advise_huge(&self, start: NonNull<u8>, size: usize) {
         self.note(format!("huge {} {size}", self.offset(start)));
+    }
+
+    unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
+        self.note(format!("no huge {} {size}", self.offset(start)));
     }
 
     unsafe fn purge(&self, start: NonNull<u8>, size: usize) -> usize {

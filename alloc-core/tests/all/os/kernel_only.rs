@@ -131,6 +131,31 @@ fn aligning_leaves_no_address_space_behind() {
 }
 
 #[test]
+fn aligning_takes_no_more_address_space_than_is_asked_for() {
+    in_child(|| {
+        let page = Os.page_size();
+        let Some(pages) = address_space() else { return false };
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
+        // Half as much again as is asked for, where asking for more and giving the ends back takes at least twice that.
+        let size = 16 << 20;
+        limit.rlim_cur = (pages * page + size + size / 2) as libc::rlim_t;
+        unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
+        for align in [size, 64 << 20, 1 << 30] {
+            for _ in 0..3 {
+                let Ok(start) = Os.map(size, align) else { return false };
+                let fits = start.addr().get() % align == 0;
+                unsafe { start.write(1) };
+                if !fits || unsafe { Os.release(start, size) }.is_err() {
+                    return false;
+                }
+            }
+        }
+        true
+    });
+}
+
+#[test]
 fn growing_in_place_never_moves() {
     in_child(|| {
         let page = Os.page_size();

@@ -1,0 +1,276 @@
+//! Looking into a heap in use: one walk, from which the figures are summed.
+
+use core::ops::ControlFlow;
+use core::ptr::NonNull;
+
+use alloc_core::backend::{Backend, Span};
+use alloc_core::{Block, BlockState, Gauge, Inspect, Ownership, Stats, Step, Visit, Walked, Zone};
+
+use crate::arena::{Arena, State};
+use crate::chunk::Chunk;
+use crate::class;
+use crate::config::Era;
+use crate::heap::{self, Heap};
+use crate::instance::Instance;
+use crate::magazine::Node;
+use crate::owner;
+use crate::ptmalloc::Ptmalloc;
+use crate::size::{self, ALIGN, MIN_CHUNK, OVERHEAD};
+use crate::source::NAME;
+use crate::tcache::slot::Slot;
+
+impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    /// Sums up a walk: takes time in proportion to the number of blocks, one arena locked at a time.
+    fn stats(&self) -> Stats {
+        let zero = Gauge::of(0);
+        let Some(instance) = self.used() else {
+            return Stats {
+                reserved: zero,
+                committed: zero,
+                committed_peak: zero,
+                live: zero,
+                live_blocks: zero,
+                cached: zero,
+                cached_blocks: zero,
+                free: zero,
+                free_blocks: zero,
+                free_largest: zero,
+                mapped: zero,
+                mapped_blocks: zero,
+                metadata: zero,
+            };
+        };
+        let mut sums = Sums::default();
+        let _ = walk(instance, &mut |step| {
+            sums.add(step);
+            ControlFlow::Continue(())
+        });
+        let committed = sums.zones;
+        Stats {
+            reserved: Gauge::of(committed.max(reserved(instance))),
+            committed: Gauge::of(committed),
+            // A walk beside threads at work may count a mapping twice.
+            committed_peak: Gauge::of(instance.committed_peak().max(committed)),
+            live: Gauge::of(sums.used + sums.mapped),
+            live_blocks: Gauge::of(sums.used_blocks + sums.mapped_blocks),
+            cached: Gauge::of(sums.cached),
+            cached_blocks: Gauge::of(sums.cached_blocks),
+            free: Gauge::of(sums.free),
+            free_blocks: Gauge::of(sums.free_blocks),
+            free_largest: Gauge::of(sums.free_largest),
+            mapped: Gauge::of(sums.mapped),
+            mapped_blocks: Gauge::of(sums.mapped_blocks),
+            metadata: Gauge::of(committed - sums.used - sums.mapped - sums.cached - sums.free),
+        }
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
+        match self.used().map(|instance| walk(instance, visit)) {
+            None | Some(ControlFlow::Continue(())) => Walked::Complete,
+            Some(ControlFlow::Break(())) => Walked::Stopped,
+        }
+    }
+
+    fn owns(&self, address: NonNull<u8>) -> Ownership {
+        let Some(instance) = self.used() else { return Ownership::NotMine };
+        let at = address.addr().get();
+        let mine = if heap::holds(at) {
+            let id = owner::of(at);
+            instance.each_arena(|arena| (arena.id == id).then_some(())).is_some()
+        } else {
+            instance.source.mapped.holds(at)
+        };
+        if mine { Ownership::Mine } else { Ownership::NotMine }
+    }
+
+    /// Empties the calling thread's magazines, takes the depots apart, and gives every whole free page back, keeping
+    /// `keep` bytes at the end of each arena.
+    fn trim(&self, keep: usize) -> usize {
+        let Some(instance) = self.used() else { return 0 };
+        if let Some(cache) = instance.cache::<S>(S::get(instance.id)) {
+            // SAFETY: the calling thread's cache for this instance.
+            unsafe { cache.flush(instance) };
+        }
+        let mut given = instance.source.mapped.release_cache(&instance.source);
+        let _ = instance.each_locked(|state| {
+            // SAFETY: the arena is locked.
+            given += unsafe { state.trim(&instance.source, keep) };
+            ControlFlow::Continue(())
+        });
+        given
+    }
+}
+
+/// What a walk adds up to, in bytes unless a name says blocks.
+#[derive(Default)]
+struct Sums {
+    zones: usize,
+    used: usize,
+    used_blocks: usize,
+    cached: usize,
+    cached_blocks: usize,
+    free: usize,
+    free_blocks: usize,
+    free_largest: usize,
+    mapped: usize,
+    mapped_blocks: usize,
+}
+
+impl Sums {
+    fn add(&mut self, step: Step) {
+        match step {
+            Step::Zone(zone) => self.zones += zone.size,
+            Step::Block(Block { size, state, .. }) => match state {
+                BlockState::Used => {
+                    self.used += size;
+                    self.used_blocks += 1;
+                }
+                BlockState::Cached => {
+                    self.cached += size;
+                    self.cached_blocks += 1;
+                }
+                BlockState::Free => {
+                    self.free += size;
+                    self.free_blocks += 1;
+                    self.free_largest = self.free_largest.max(size);
+                }
+                BlockState::Mapped => {
+                    self.mapped += size;
+                    self.mapped_blocks += 1;
+                }
+                BlockState::Corrupted | BlockState::Metadata => {}
+            },
+        }
+    }
+}
+
+/// Address space of all heaps, used or not.
+fn reserved<B: Backend>(instance: &Instance<B>) -> usize {
+    let mut sum = 0;
+    let _ = instance.each_locked(|state| {
+        each_heap(state, |heap| {
+            sum += heap.span().size;
+            ControlFlow::Continue(())
+        })
+    });
+    sum
+}
+
+fn walk<B: Backend>(instance: &Instance<B>, visit: &mut dyn FnMut(Step) -> Visit) -> Visit {
+    let whole = |span: Span, state: BlockState, visit: &mut dyn FnMut(Step) -> Visit| {
+        let (address, size) = (span.start.addr().get(), span.size);
+        visit(Step::Zone(Zone { address, size }))?;
+        visit(Step::Block(Block { address, size, state }))
+    };
+    whole(instance.span(), BlockState::Metadata, visit)?;
+    let mut stopped = ControlFlow::Continue(());
+    instance.registry.lock().each_span(|span| {
+        if stopped.is_continue() {
+            stopped = whole(span, BlockState::Metadata, visit);
+        }
+    });
+    stopped?;
+    let walker = Walker { key: instance.source.key, era: instance.source.config.era };
+    instance.each_locked(|state| each_heap(state, |heap| walker.heap(state, heap, visit)))?;
+    instance.source.mapped.for_each_other(|span, dead| {
+        whole(span, if dead { BlockState::Cached } else { BlockState::Metadata }, visit)
+    })?;
+    instance.source.mapped.for_each(|span, block, usable| {
+        visit(Step::Zone(Zone { address: span.start.addr().get(), size: span.size }))?;
+        let (address, size) = (block.addr().get(), usable);
+        visit(Step::Block(Block { address, size, state: BlockState::Mapped }))
+    })
+}
+
+fn each_heap(state: &State, mut visit: impl FnMut(&Heap) -> Visit) -> Visit {
+    let mut next = Some(state.heap);
+    while let Some(heap) = next {
+        // SAFETY: an arena's heaps stay while it is locked.
+        let heap = unsafe { heap.as_ref() };
+        visit(heap)?;
+        next = heap.previous();
+    }
+    ControlFlow::Continue(())
+}
+
+struct Walker {
+    key: usize,
+    era: Era,
+}
+
+impl Walker {
+    /// The chunks of one heap, of an arena that is locked.
+    fn heap(&self, state: &State, heap: &Heap, visit: &mut dyn FnMut(Step) -> Visit) -> Visit {
+        let base = heap.span().start.addr().get();
+        let top = state.top.address();
+        let newest = heap::same(base, top);
+        let end = if newest { state.top_end() } else { heap.end() };
+        visit(Step::Zone(Zone { address: base, size: end - base }))?;
+        let first = heap.first();
+        let head = first.address() - base;
+        visit(Step::Block(Block { address: base, size: head, state: BlockState::Metadata }))?;
+        let last = heap.fence().map_or(top, Chunk::address);
+        let mut chunk = first;
+        while chunk.address() < last {
+            // SAFETY: within the heap's chunks, of which this is one as long as the sizes before it were right.
+            let size = unsafe { chunk.size() };
+            let address = chunk.block().addr().get();
+            if size < MIN_CHUNK || size % ALIGN != 0 || size > last - chunk.address() {
+                // What follows cannot be found.
+                let size = last - address;
+                return visit(Step::Block(Block { address, size, state: BlockState::Corrupted }));
+            }
+            // SAFETY: as above.
+            let state = unsafe { self.state(chunk) };
+            visit(Step::Block(Block { address, size: self.shown(size, state), state }))?;
+            // SAFETY: a chunk follows, or top, or the fence.
+            chunk = unsafe { chunk.at_offset(size) };
+        }
+        if newest {
+            let address = state.top.block().addr().get();
+            return visit(Step::Block(Block { address, size: end - address, state: BlockState::Free }));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// # Safety
+    /// A chunk is here, and the arena is locked.
+    unsafe fn state(&self, chunk: Chunk) -> BlockState {
+        // SAFETY: the caller's promise.
+        if !unsafe { chunk.in_use() } {
+            return BlockState::Free;
+        }
+        // Any value is an answer, and only that of the key means something.
+        // SAFETY: the smallest block holds a node.
+        let mark = unsafe { &raw const (*Node::of(chunk.block())).key };
+        // SAFETY: a word of the heap. Volatile, since its holder may be writing it.
+        let mark = unsafe { mark.read_volatile() };
+        if mark == self.key { BlockState::Cached } else { BlockState::Used }
+    }
+
+    /// The bytes that a chunk is shown with: for its holder those that he may use.
+    fn shown(&self, chunk_size: usize, state: BlockState) -> usize {
+        match (state, class::of_chunk(chunk_size)) {
+            (BlockState::Used, Some(class)) if self.era == Era::Ours => {
+                size::usable(class::chunk_size(class))
+            }
+            _ => chunk_size - OVERHEAD,
+        }
+    }
+}
+
+impl<B: Backend> Instance<B> {
+    /// Visits every arena, locked and with its inbox put away.
+    fn each_locked(&self, mut visit: impl FnMut(&mut State) -> Visit) -> Visit {
+        let stopped = self.each_arena(|arena: &Arena| {
+            let mut state = arena.state.lock();
+            self.drain(arena, &mut state);
+            visit(&mut state).is_break().then_some(())
+        });
+        if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}

@@ -1,0 +1,151 @@
+//! Resizing: in place where that can be, by the kernel's page tables for mapped blocks, by moving otherwise.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use alloc_core::AllocError;
+use alloc_core::backend::Backend;
+
+use crate::chunk::Chunk;
+use crate::class::{self, MAX_CACHED, MAX_SMALL};
+use crate::config::Era;
+use crate::heap;
+use crate::instance::Instance;
+use crate::owner;
+use crate::ptmalloc::Ptmalloc;
+use crate::size::{self, ALIGN};
+use crate::tcache::slot::Slot;
+
+/// Chunks below this move rather than lock their arena: copying so little costs less than splitting and merging.
+const MOVES_BELOW: usize = 1 << 10;
+
+/// A block of a heap that grows to this size or more moves to a mapping, so that from then on the kernel moves its pages. A
+/// vector that grew to 100 MiB in an arena left a peak of 123 MB, and 105 MB this way, which is glibc's.
+const MAPS_FROM: usize = 8 << 20;
+
+impl<B: Backend, S: Slot> Ptmalloc<B, S> {
+    /// Resizes a block of `layout`.
+    ///
+    /// # Safety
+    /// As for `Strategy::grow` and `Strategy::shrink`.
+    #[inline]
+    pub(crate) unsafe fn resize_layout(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // Within one small class nothing changes, and nothing is read.
+        if old.size().max(new.size()) <= MAX_SMALL
+            && class::of_request(old.size()) == class::of_request(new.size())
+            && old.align() <= ALIGN
+        {
+            return Ok(block);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.resize_block(block, old.size(), new) }
+    }
+
+    /// Resizes a block, of whose contents `used` bytes matter, to `new`.
+    ///
+    /// # Safety
+    /// `block` is a live block of this heap, with `used` bytes or more, at a multiple of `new.align()`.
+    #[inline(never)]
+    pub(crate) unsafe fn resize_block(
+        &self,
+        block: NonNull<u8>,
+        used: usize,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let instance = self.used().ok_or(AllocError)?;
+        let need = self.chunk_size(new.size())?;
+        let source = &instance.source;
+        if heap::holds(block.addr().get()) {
+            if new.size() >= MAPS_FROM
+                && new.size() > used
+                && new.align() <= ALIGN
+                && let Some((moved, _)) = source.mapped.allocate(source, new.size(), ALIGN)
+            {
+                // SAFETY: a new block of so many bytes.
+                unsafe { source.perturb_new(moved, new.size()) };
+                // SAFETY: both are live blocks of this heap, each of so many bytes.
+                unsafe { self.replace(block, moved, used) };
+                return Ok(moved);
+            }
+            // SAFETY: a live block in a heap is a chunk's.
+            let chunk = unsafe { Chunk::of_block(block) };
+            // SAFETY: as above.
+            if unsafe { self.resize_chunk(instance, chunk, need) } {
+                return Ok(block);
+            }
+        } else if new.size() > MAX_CACHED && new.align() <= ALIGN {
+            // Blocks that a magazine may hold never have a mapping.
+            // SAFETY: a live block of this heap that lies in none of its heaps is a mapping's.
+            if let Some(moved) = unsafe { source.mapped.resize(source, block, new.size()) } {
+                return Ok(moved);
+            }
+        }
+        let moved = self.allocate_layout(new)?;
+        // SAFETY: both are live blocks of this heap, each of so many bytes.
+        unsafe { self.replace(block, moved, used.min(new.size())) };
+        Ok(moved)
+    }
+
+    /// Copies `bytes` from one block to another, and frees the former.
+    ///
+    /// # Safety
+    /// Both are live blocks of this heap, each of so many bytes or more, and the first is given up by its holder.
+    unsafe fn replace(&self, block: NonNull<u8>, moved: NonNull<u8>, bytes: usize) {
+        // SAFETY: two live blocks do not overlap; each has so many bytes.
+        unsafe { moved.copy_from_nonoverlapping(block, bytes) };
+        // SAFETY: the caller's promise.
+        unsafe { self.free_block(block) };
+    }
+
+    /// Makes a chunk at least `need` large, in place, and gives back what is much more than that. Whether it could.
+    ///
+    /// # Safety
+    /// The chunk is in use, and its holder calls this.
+    unsafe fn resize_chunk(&self, instance: &Instance<B>, chunk: Chunk, need: usize) -> bool {
+        // SAFETY: the caller's promise.
+        let size = unsafe { chunk.size() };
+        let spare = size.saturating_sub(need);
+        if need <= size && (spare < 64 || spare < size / 8) {
+            return true;
+        }
+        if size < MOVES_BELOW && need > size {
+            return false;
+        }
+        if size < MOVES_BELOW {
+            // A shrink that is worth a smaller block moves; any other stays.
+            return spare < size / 2;
+        }
+        let Some(arena) = owner::arena_of(owner::of(chunk.address())) else { return false };
+        // SAFETY: arenas live as long as their instance.
+        let arena = unsafe { arena.as_ref() };
+        let mut state = arena.state.lock();
+        // SAFETY: the arena is locked; the caller's promise.
+        let resized = unsafe { state.resize(&instance.source, chunk, need) };
+        resized || need <= size
+    }
+
+    /// The bytes that a live block's holder may use.
+    ///
+    /// # Safety
+    /// As for `SizedBlocks::usable_size`.
+    #[inline]
+    pub(crate) unsafe fn usable(&self, block: NonNull<u8>) -> usize {
+        if !heap::holds(block.addr().get()) {
+            return self.used().and_then(|instance| instance.source.mapped.usable_size(block)).unwrap_or(0);
+        }
+        // SAFETY: a live block in a heap is a chunk's.
+        let chunk = unsafe { Chunk::of_block(block) };
+        // SAFETY: as above.
+        let chunk_size = unsafe { chunk.size() };
+        match class::of_chunk(chunk_size) {
+            // Whoever asks may give the block back with any size up to the answer: that must not be of a larger class.
+            Some(class) if self.era() == Era::Ours => size::usable(class::chunk_size(class)),
+            _ => size::usable(chunk_size),
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! The thread cache: for each class a loaded magazine, from which blocks are taken and to which they are put back without
+//! a lock, and a spare one.
+//!
+//! ```text
+//!   malloc: pop ---+                         +--- push :free
+//!                  v                         v
+//!              +--------+   both full: flush the spare    +-------+   +-------+
+//!   bins[c]    | loaded | ------------------------------> | depot |   | inbox |
+//!              +--------+                                 | of my |   | of its|
+//!   spares[c]  | spare  |   both empty: refill            | arena |   | arena |
+//!              +--------+ <------------------------------ +-------+   +-------+
+//! ```
+//!
+//! Two magazines instead of one list of twice the length (Bonwick and Adams 2001): whatever the program does at the
+//! boundary, at least a whole magazine of operations lies between two visits to the arena, and no list is ever walked to be
+//! split. The eras `Classic` and `Modern` use the loaded magazine alone and visit block by block, as glibc does.
+//!
+//! Every thread starts with [`FRESH`], a cache that is empty and has no room, so that neither path asks whether there is a
+//! cache: both find that they must take the slow path before they write anything.
+
+mod aligned;
+pub(crate) mod budget;
+mod flush;
+mod refill;
+pub(crate) mod slot;
+mod sweep;
+
+use core::ptr::{self, NonNull};
+
+use alloc_core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use aligned::{AlignedBin, PLACES};
+
+use crate::arena::Arena;
+use crate::class::{self, CLASSES, TINY};
+use crate::magazine::{Magazine, Node};
+
+/// One class's loaded magazine.
+///
+/// Only its thread writes it. The fields are atomic, and read and written Relaxed, which costs nothing, so that others may
+/// count what is cached. `count = cap - room` at all times.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Bin {
+    head: AtomicPtr<Node>,
+    /// Blocks that may still be put in.
+    room: AtomicU32,
+    /// Blocks that a magazine holds.
+    cap: AtomicU32,
+}
+
+/// One class's spare magazine.
+#[derive(Debug)]
+#[repr(C)]
+struct Spare {
+    head: AtomicPtr<Node>,
+    count: AtomicU32,
+    /// Whether a magazine was flushed since the last refill.
+    flushed: AtomicU32,
+    /// The loaded magazine's first block when it was last swept over, as a number.
+    seen: AtomicUsize,
+}
+
+/// The cache of one thread, for one instance.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct ThreadCache {
+    // First, so that a class's bin lies at the class's number times 16: for small classes that is the chunk size.
+    bins: [Bin; CLASSES],
+    /// The key of cached blocks.
+    key: AtomicUsize,
+    /// The home arena.
+    arena: AtomicPtr<Arena>,
+    /// Bytes that all magazines may hold when full, so far.
+    granted: AtomicUsize,
+    /// Visits to the arena.
+    visits: AtomicUsize,
+    /// What `visits` was at the last sweep.
+    swept: AtomicUsize,
+    /// Who this belongs to; 0 while nobody.
+    token: AtomicUsize,
+    /// The next cache of the instance. Set once.
+    next: AtomicPtr<ThreadCache>,
+    /// The next unused cache. Behind the registry's lock.
+    next_free: AtomicPtr<ThreadCache>,
+    spares: [Spare; CLASSES],
+    /// Blocks of more than the usual alignment.
+    aligned: [AlignedBin; PLACES],
+}
+
+#[cfg(not(alloc_loom))]
+const _: () = assert!(size_of::<Bin>() == 16);
+
+/// The cache of threads that have none yet.
+#[cfg(not(alloc_loom))]
+pub(crate) static FRESH: ThreadCache = ThreadCache::EMPTY;
+/// The cache of threads whose exit hook has run: they never get another one.
+#[cfg(not(alloc_loom))]
+pub(crate) static DEAD: ThreadCache = ThreadCache::EMPTY;
+
+impl Bin {
+    #[inline]
+    fn head(&self) -> *mut Node {
+        self.head.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set_head(&self, head: *mut Node) {
+        self.head.store(head, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn room(&self) -> u32 {
+        self.room.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set_room(&self, room: u32) {
+        self.room.store(room, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn cap(&self) -> u32 {
+        self.cap.load(Ordering::Relaxed)
+    }
+
+    /// Changes the capacity; what is in stays in.
+    fn set_cap(&self, cap: u32) {
+        let count = self.count();
+        debug_assert!(cap >= count);
+        self.cap.store(cap, Ordering::Relaxed);
+        self.set_room(cap - count);
+    }
+
+    fn count(&self) -> u32 {
+        // Wrapping: a reader of another thread may see one field newer than the other.
+        self.cap().wrapping_sub(self.room())
+    }
+
+    /// Takes the whole magazine out.
+    fn unload(&self, class: usize) -> Magazine {
+        let magazine = Magazine { head: self.head(), count: self.count() as usize, class };
+        self.set_head(ptr::null_mut());
+        self.set_room(self.cap());
+        magazine
+    }
+
+    /// Puts a magazine in; the bin is empty, and its capacity rises to the magazine's count where needed.
+    fn load(&self, magazine: Magazine) {
+        debug_assert!(self.head().is_null() && self.count() == 0);
+        let count = magazine.count as u32;
+        self.set_head(magazine.head);
+        if count > self.cap() {
+            self.cap.store(count, Ordering::Relaxed);
+        }
+        self.set_room(self.cap() - count);
+    }
+}
+
+impl Spare {
+    fn count(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Relaxed).is_null()
+    }
+
+    fn take(&self, class: usize) -> Magazine {
+        let magazine =
+            Magazine { head: self.head.load(Ordering::Relaxed), count: self.count() as usize, class };
+        self.put(Magazine::empty(class));
+        magazine
+    }
+
+    fn put(&self, magazine: Magazine) {
+        self.head.store(magazine.head, Ordering::Relaxed);
+        self.count.store(magazine.count as u32, Ordering::Relaxed);
+    }
+}
+
+impl ThreadCache {
+    #[cfg(not(alloc_loom))]
+    #[expect(clippy::declare_interior_mutable_const, reason = "what the two statics start as")]
+    const EMPTY: Self = {
+        #[expect(
+            clippy::declare_interior_mutable_const,
+            reason = "the elements of an array that is made once"
+        )]
+        const BIN: Bin =
+            Bin { head: AtomicPtr::new(ptr::null_mut()), room: AtomicU32::new(0), cap: AtomicU32::new(0) };
+        #[expect(clippy::declare_interior_mutable_const, reason = "as above")]
+        const SPARE: Spare = Spare {
+            head: AtomicPtr::new(ptr::null_mut()),
+            count: AtomicU32::new(0),
+            flushed: AtomicU32::new(0),
+            seen: AtomicUsize::new(0),
+        };
+        #[expect(clippy::declare_interior_mutable_const, reason = "as above")]
+        const ALIGNED: AlignedBin = AlignedBin {
+            head: AtomicPtr::new(ptr::null_mut()),
+            tag: AtomicU32::new(0),
+            count: AtomicU32::new(0),
+        };
+        Self {
+            bins: [BIN; CLASSES],
+            key: AtomicUsize::new(0),
+            arena: AtomicPtr::new(ptr::null_mut()),
+            granted: AtomicUsize::new(0),
+            visits: AtomicUsize::new(0),
+            swept: AtomicUsize::new(0),
+            token: AtomicUsize::new(0),
+            next: AtomicPtr::new(ptr::null_mut()),
+            next_free: AtomicPtr::new(ptr::null_mut()),
+            spares: [SPARE; CLASSES],
+            aligned: [ALIGNED; PLACES],
+        }
+    };
+
+    #[inline]
+    fn bin(&self, class: usize) -> &Bin {
+        debug_assert!(class < CLASSES);
+        // SAFETY: classes are below `CLASSES`.
+        unsafe { self.bins.get_unchecked(class) }
+    }
+
+    #[inline]
+    fn spare(&self, class: usize) -> &Spare {
+        debug_assert!(class < CLASSES);
+        // SAFETY: classes are below `CLASSES`.
+        unsafe { self.spares.get_unchecked(class) }
+    }
+
+    /// Whether this is a cache of a thread, not one of the two that stand for none.
+    #[inline]
+    pub(crate) fn is_real(&self) -> bool {
+        !self.arena.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Enters a new cache in the list of all.
+    pub(crate) fn link(&self, next: *mut ThreadCache, key: usize) {
+        self.next.store(next, Ordering::Relaxed);
+        self.key.store(key, Ordering::Relaxed);
+    }
+
+    /// The next cache of the instance.
+    pub(crate) fn next(&self) -> *mut ThreadCache {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    /// The next unused cache.
+    pub(crate) fn next_free(&self) -> *mut ThreadCache {
+        self.next_free.load(Ordering::Relaxed)
+    }
+
+    /// Makes this the cache of the thread with `token`, at home in `arena`.
+    pub(crate) fn adopt(&self, arena: NonNull<Arena>, token: usize) {
+        self.token.store(token, Ordering::Relaxed);
+        self.arena.store(arena.as_ptr(), Ordering::Relaxed);
+    }
+
+    /// Makes this, flushed, an unused cache in front of `next_free`.
+    pub(crate) fn retire(&self, next_free: *mut ThreadCache) {
+        self.token.store(0, Ordering::Relaxed);
+        self.arena.store(ptr::null_mut(), Ordering::Relaxed);
+        self.visits.store(0, Ordering::Relaxed);
+        self.swept.store(0, Ordering::Relaxed);
+        self.next_free.store(next_free, Ordering::Relaxed);
+    }
+
+    /// In the child of a fork: the thread does not exist, and what its magazines hold cannot be trusted.
+    pub(crate) fn orphan(&self) {
+        self.token.store(0, Ordering::Relaxed);
+    }
+
+    /// The token of its thread; 0 for none.
+    pub(crate) fn token(&self) -> usize {
+        self.token.load(Ordering::Relaxed)
+    }
+
+    /// Counts a visit to the arena. Whether it is one of those on which housekeeping is due.
+    pub(crate) fn visit(&self) -> bool {
+        const EVERY: usize = 64;
+        let visits = self.visits.load(Ordering::Relaxed).wrapping_add(1);
+        self.visits.store(visits, Ordering::Relaxed);
+        visits % EVERY == 0
+    }
+
+    /// Whether it is time to look for classes that are not used any more: every 256 visits.
+    pub(crate) fn is_due(&self) -> bool {
+        const EVERY: usize = 256;
+        let visits = self.visits.load(Ordering::Relaxed);
+        let due = visits.wrapping_sub(self.swept.load(Ordering::Relaxed)) >= EVERY;
+        if due {
+            self.swept.store(visits, Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// The key of cached blocks.
+    #[inline]
+    pub(crate) fn key(&self) -> usize {
+        self.key.load(Ordering::Relaxed)
+    }
+
+    /// The home arena of a real cache.
+    #[inline]
+    pub(crate) fn arena(&self) -> &'static Arena {
+        let arena = self.arena.load(Ordering::Relaxed);
+        debug_assert!(!arena.is_null());
+        // SAFETY: a real cache is attached to an arena, which stays as long as the instance that both belong to.
+        unsafe { &*arena }
+    }
+
+    /// Takes a block of a class, if the loaded magazine has one.
+    ///
+    /// # Safety
+    /// This is the calling thread's cache.
+    #[inline]
+    pub(crate) unsafe fn pop(&self, class: usize) -> Option<NonNull<u8>> {
+        let bin = self.bin(class);
+        let head = NonNull::new(bin.head())?;
+        let node = head.as_ptr();
+        // SAFETY: blocks of a magazine are nodes, and those of this one are this thread's.
+        let next = unsafe { Node::next(node) };
+        bin.set_head(next);
+        bin.set_room(bin.room() + 1);
+        // The mark goes, or the block would look cached as long as its holder does not write there.
+        // SAFETY: as above.
+        unsafe { Node::set_key(node, 0) };
+        Some(head.cast())
+    }
+
+    /// Puts a block in, if the loaded magazine has room.
+    ///
+    /// # Safety
+    /// This is the calling thread's cache; `block` is in use, of a chunk of `class` or larger, and given up by its holder.
+    #[inline]
+    pub(crate) unsafe fn push(&self, class: usize, block: NonNull<u8>) -> bool {
+        let bin = self.bin(class);
+        let room = bin.room();
+        if room == 0 {
+            return false;
+        }
+        bin.set_room(room - 1);
+        let node = Node::of(block);
+        // SAFETY: the smallest block holds a node, and this one is ours from now on.
+        unsafe { Node::set_next(node, bin.head()) };
+        // SAFETY: as above.
+        unsafe { Node::set_key(node, self.key()) };
+        bin.set_head(node);
+        true
+    }
+
+    /// Whether `block` is in one of this thread's magazines of `class`, or of the class of tiny requests if that is of the same
+    /// size. Walks them: for the closer look at a block that holds the key.
+    ///
+    /// # Safety
+    /// This is the calling thread's cache.
+    pub(crate) unsafe fn holds(&self, class: usize, block: NonNull<u8>) -> bool {
+        let tiny = if class == TINY + 1 { TINY } else { class };
+        for class in tiny..=class {
+            let (bin, spare) = (self.bin(class), self.spare(class));
+            let lists = [(bin.head(), bin.count()), (spare.head.load(Ordering::Relaxed), spare.count())];
+            for (mut node, count) in lists {
+                for _ in 0..count {
+                    if node.is_null() {
+                        break;
+                    }
+                    if node.addr() == block.addr().get() {
+                        return true;
+                    }
+                    // SAFETY: blocks of a magazine are nodes, and those of this one are this thread's.
+                    node = unsafe { Node::next(node) };
+                }
+            }
+        }
+        false
+    }
+
+    /// Bytes and blocks in all magazines, by the chunk sizes of their classes; about, when another thread asks.
+    pub(crate) fn cached(&self) -> (usize, usize) {
+        let mut bytes = 0;
+        let mut blocks = 0;
+        for class in 1..CLASSES {
+            // A torn reading could be any number: no magazine is larger than its capacity.
+            let loaded = self.bin(class).count().min(self.bin(class).cap());
+            let count = (loaded + self.spare(class).count()) as usize;
+            blocks += count;
+            bytes += count * class::chunk_size(class);
+        }
+        for bin in &self.aligned {
+            let (count, size) = bin.cached();
+            blocks += count;
+            bytes += size;
+        }
+        (bytes, blocks)
+    }
+}

@@ -1,0 +1,131 @@
+//! Where a thread finds its cache.
+
+use core::cell::Cell;
+use core::fmt::Debug;
+
+use super::{DEAD, FRESH, ThreadCache};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// How the threads of a strategy find their caches.
+pub trait Slot: sealed::Sealed + Debug + Send + Sync + 'static {
+    /// The calling thread's cache for the instance `id`, or one that stands for none.
+    #[doc(hidden)]
+    fn get(id: u64) -> CacheRef;
+    /// Makes `cache` the calling thread's for the instance `id`.
+    #[doc(hidden)]
+    fn set(id: u64, cache: CacheRef);
+    /// Forgets the calling thread's cache for the instance `id`.
+    #[doc(hidden)]
+    fn forget(id: u64);
+    /// Forgets all caches of the calling thread, which gets none from now on.
+    #[doc(hidden)]
+    fn close();
+}
+
+/// A thread cache, opaque outside the crate.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheRef(pub(crate) &'static ThreadCache);
+
+impl CacheRef {
+    /// Whether it stands for a thread whose exit hook has run.
+    pub(crate) fn is_dead(self) -> bool {
+        core::ptr::eq(self.0, &DEAD)
+    }
+}
+
+/// One pointer in thread-local storage, and no question which instance it belongs to: for the one instance that is the
+/// process's allocator.
+#[derive(Debug)]
+pub enum ProcessSlot {}
+
+/// A few pointers, each with its instance's number: for any number of instances. The one used last is found with one
+/// comparison.
+#[derive(Debug)]
+pub enum SharedSlot {}
+
+// Const and without destructors: no access allocates, registers anything, or fails, before and after a thread's own
+// destructors.
+std::thread_local! {
+    static PROCESS: Cell<CacheRef> = const { Cell::new(CacheRef(&FRESH)) };
+    static RECENT: Cell<(u64, CacheRef)> = const { Cell::new((NOBODY, CacheRef(&FRESH))) };
+    static OTHERS: Cell<[(u64, CacheRef); 3]> = const { Cell::new([(NOBODY, CacheRef(&FRESH)); 3]) };
+    static CLOSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// No instance has this number.
+const NOBODY: u64 = u64::MAX;
+
+impl sealed::Sealed for ProcessSlot {}
+impl sealed::Sealed for SharedSlot {}
+
+impl Slot for ProcessSlot {
+    #[inline]
+    fn get(_id: u64) -> CacheRef {
+        PROCESS.get()
+    }
+
+    fn set(_id: u64, cache: CacheRef) {
+        PROCESS.set(cache);
+    }
+
+    fn forget(_id: u64) {
+        PROCESS.set(CacheRef(&FRESH));
+    }
+
+    fn close() {
+        PROCESS.set(CacheRef(&DEAD));
+    }
+}
+
+impl Slot for SharedSlot {
+    #[inline]
+    fn get(id: u64) -> CacheRef {
+        let (recent, cache) = RECENT.get();
+        if recent == id { cache } else { find(id) }
+    }
+
+    fn set(id: u64, cache: CacheRef) {
+        let [first, second, _] = OTHERS.get();
+        OTHERS.set([RECENT.get(), first, second]);
+        RECENT.set((id, cache));
+    }
+
+    fn forget(id: u64) {
+        let blank = |entry: (u64, CacheRef)| if entry.0 == id { (NOBODY, CacheRef(&FRESH)) } else { entry };
+        RECENT.set(blank(RECENT.get()));
+        OTHERS.set(OTHERS.get().map(blank));
+    }
+
+    fn close() {
+        RECENT.set((NOBODY, CacheRef(&DEAD)));
+        OTHERS.set([(NOBODY, CacheRef(&DEAD)); 3]);
+        CLOSED.set(true);
+    }
+}
+
+/// A cache that was not used last: becomes the one that was.
+#[cold]
+#[inline(never)]
+fn find(id: u64) -> CacheRef {
+    if CLOSED.get() {
+        return CacheRef(&DEAD);
+    }
+    let mut others = OTHERS.get();
+    for entry in &mut others {
+        if entry.0 == id {
+            let found = entry.1;
+            *entry = RECENT.replace((id, found));
+            OTHERS.set(others);
+            return found;
+        }
+    }
+    CacheRef(&FRESH)
+}
+
+/// A number that no other living thread has: where this thread's storage lies.
+pub(crate) fn token() -> usize {
+    CLOSED.with(|closed| (&raw const *closed).addr())
+}

@@ -1,0 +1,13 @@
+//! The tests of alloc-ptmalloc, through its front door.
+
+mod conformance;
+mod deaths;
+mod eras;
+mod figures;
+mod forks;
+mod hostile;
+mod perturb;
+mod process;
+mod support;
+mod threads;
+mod tune;

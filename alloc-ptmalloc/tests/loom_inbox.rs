@@ -1,0 +1,140 @@
+//! The inbox under the model checker: every interleaving of two senders and an owner. Run by `ci/loom.sh`.
+#![cfg(alloc_loom)]
+
+// The files under test, with loom's atomics; the crate itself is empty in model builds.
+#[path = "../src/class.rs"]
+#[allow(dead_code, reason = "the model needs a part of it")]
+mod class;
+#[path = "../src/inbox.rs"]
+#[allow(dead_code, reason = "as above")]
+mod inbox;
+#[path = "../src/magazine.rs"]
+#[allow(dead_code, reason = "as above")]
+mod magazine;
+#[path = "../src/size.rs"]
+#[allow(dead_code, reason = "as above")]
+mod size;
+
+use std::ptr::{self, NonNull};
+
+use inbox::Inbox;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicPtr, Ordering};
+use loom::thread;
+use magazine::{Magazine, Node, Stack};
+
+/// A block, and a cell that tells loom who writes and reads it: a race is a failure.
+#[repr(C, align(16))]
+struct Block {
+    words: [usize; 4],
+    contents: loom::cell::UnsafeCell<usize>,
+}
+
+/// A magazine of one block with the number `number`, written by the calling thread.
+fn magazine(number: usize) -> Magazine {
+    let block = Box::leak(Box::new(Block { words: [0; 4], contents: loom::cell::UnsafeCell::new(0) }));
+    // SAFETY: only this thread has the block.
+    block.contents.with_mut(|contents| unsafe { *contents = number });
+    let mut magazine = Magazine::empty(4);
+    // SAFETY: as above, and the block is large enough for a node.
+    unsafe { magazine.push(NonNull::from(block).cast(), 1) };
+    magazine
+}
+
+/// The sum of the numbers of a stack's blocks, each freed.
+fn sum(mut stack: Stack) -> usize {
+    let mut sum = 0;
+    // SAFETY: what was taken is the taker's.
+    while let Some(mut magazine) = unsafe { stack.pop() } {
+        // SAFETY: as above.
+        while let Some(block) = unsafe { magazine.pop() } {
+            // SAFETY: made by `magazine`, and given back once.
+            let block = unsafe { Box::from_raw(block.cast::<Block>().as_ptr()) };
+            // SAFETY: the taker's alone.
+            sum += block.contents.with(|contents| unsafe { *contents });
+        }
+    }
+    sum
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_comes_twice() {
+    loom::model(|| {
+        let inbox = Arc::new(Inbox::new());
+        let senders = [1, 2].map(|first| {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || {
+                for number in [first, first * 10] {
+                    // SAFETY: the magazine is this thread's.
+                    unsafe { inbox.push(magazine(number), 64) };
+                }
+            })
+        });
+        let mut total = sum(inbox.take());
+        for sender in senders {
+            sender.join().expect("no panic");
+        }
+        total += sum(inbox.take());
+        assert_eq!(total, 33);
+        assert!(inbox.is_empty());
+    });
+}
+
+/// Two takers, as when a sender helps: what one has the other has not.
+#[test]
+fn two_takers_share_without_overlap() {
+    loom::model(|| {
+        let inbox = Arc::new(Inbox::new());
+        // SAFETY: the magazine is this thread's.
+        unsafe { inbox.push(magazine(1), 64) };
+        let helper = {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || {
+                // SAFETY: as above.
+                unsafe { inbox.push(magazine(2), 64) };
+                sum(inbox.take())
+            })
+        };
+        let mine = sum(inbox.take());
+        let theirs = helper.join().expect("no panic");
+        assert_eq!(mine + theirs + sum(inbox.take()), 3);
+    });
+}
+
+/// An inbox whose owner looks and then clears: what comes in between is lost. The model must see that.
+#[test]
+#[should_panic = "lost"]
+fn a_take_in_two_steps_is_found_out() {
+    loom::model(|| {
+        let head = Arc::new(AtomicPtr::<Node>::new(ptr::null_mut()));
+        let sender = {
+            let head = Arc::clone(&head);
+            thread::spawn(move || head.store(ptr::without_provenance_mut(16), Ordering::Release))
+        };
+        let first = head.load(Ordering::Acquire);
+        head.store(ptr::null_mut(), Ordering::Relaxed);
+        sender.join().expect("no panic");
+        let second = head.load(Ordering::Acquire);
+        assert!(!first.is_null() || !second.is_null(), "lost");
+    });
+}
+
+/// An inbox that is pushed to without Release: the taker reads blocks that were not written yet, as far as it can know.
+#[test]
+#[should_panic = "Causality violation"]
+fn a_push_without_release_is_found_out() {
+    loom::model(|| {
+        let head = Arc::new(AtomicPtr::<Node>::new(ptr::null_mut()));
+        let sender = {
+            let head = Arc::clone(&head);
+            // SAFETY: the magazine is this thread's.
+            thread::spawn(move || {
+                head.store(unsafe { magazine::seal(magazine(5), ptr::null_mut()) }, Ordering::Relaxed)
+            })
+        };
+        // SAFETY: a sealed magazine, or null.
+        let taken = sum(unsafe { Stack::from_raw(head.swap(ptr::null_mut(), Ordering::Acquire)) });
+        sender.join().expect("no panic");
+        assert!(taken == 0 || taken == 5);
+    });
+}
