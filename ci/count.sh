@@ -28,6 +28,7 @@ valgrind --tool=callgrind --callgrind-out-file="$scratch/out" --toggle-collect='
 
 callgrind_annotate --inclusive=yes --threshold=100 --show-percs=no "$scratch/out" | awk '
     match($0, /count_[a-z0-9_]+/) {
+        name = substr($0, RSTART + 6, RLENGTH - 6)
         gsub(",", "", $1)
-        print substr($0, RSTART + 6, RLENGTH - 6), $1
+        print name, $1
     }'

@@ -47,18 +47,20 @@ unsafe fn count_dealloc_layout(block: NonNull<u8>, layout: Layout) {
     unsafe { HEAP.deallocate(block, layout) };
 }
 
-/// As `Vec<u64>` asks: the alignment is known, the size is not.
+/// As a `Vec` asks: the alignment is known, the size is not.
 #[inline(never)]
 #[unsafe(no_mangle)]
-fn count_alloc_words(words: usize) -> Option<NonNull<u8>> {
-    HEAP.allocate(Layout::array::<u64>(words).ok()?).ok()
+fn count_alloc_bytes(size: usize) -> Option<NonNull<u8>> {
+    // SAFETY: a power of two, and far from the limit.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, 8) };
+    HEAP.allocate(layout).ok()
 }
 
 #[inline(never)]
 #[unsafe(no_mangle)]
-unsafe fn count_dealloc_words(block: NonNull<u8>, words: usize) {
+unsafe fn count_dealloc_bytes(block: NonNull<u8>, size: usize) {
     // SAFETY: a block of so many words was allocated: the layout is one.
-    let layout = unsafe { Layout::from_size_align_unchecked(words * 8, 8) };
+    let layout = unsafe { Layout::from_size_align_unchecked(size, 8) };
     // SAFETY: the block was allocated with this layout.
     unsafe { HEAP.deallocate(block, layout) };
 }
@@ -115,9 +117,9 @@ fn main() {
         let block = count_alloc_layout(layout).expect("a hit");
         // SAFETY: live, with this layout.
         unsafe { count_dealloc_layout(black_box(block), layout) };
-        let block = count_alloc_words(black_box(9)).expect("a hit");
+        let block = count_alloc_bytes(black_box(72)).expect("a hit");
         // SAFETY: as above.
-        unsafe { count_dealloc_words(black_box(block), black_box(9)) };
+        unsafe { count_dealloc_bytes(black_box(block), black_box(72)) };
         let block = count_alloc_const().expect("a hit");
         // SAFETY: as above.
         unsafe { count_dealloc_const(black_box(block)) };

@@ -3,6 +3,8 @@
 use alloc_core::OnMisuse;
 use alloc_core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::bins::fast::MAX_FAST;
+
 /// Whose habits the allocator has: all three in one binary, chosen when a strategy is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Era {
@@ -111,6 +113,8 @@ pub(crate) struct Tunables {
     pub(crate) trim_threshold: AtomicUsize,
     pub(crate) top_pad: AtomicUsize,
     pub(crate) perturb: AtomicUsize,
+    /// The largest chunk that is kept in a fastbin; 0 for none.
+    pub(crate) max_fast: AtomicUsize,
 }
 
 impl Tunables {
@@ -122,6 +126,7 @@ impl Tunables {
             trim_threshold: AtomicUsize::new(config.trim_threshold),
             top_pad: AtomicUsize::new(config.top_pad),
             perturb: AtomicUsize::new(usize::from(config.perturb)),
+            max_fast: AtomicUsize::new(MAX_FAST),
         }
     }
 

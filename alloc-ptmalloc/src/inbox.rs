@@ -2,10 +2,22 @@
 //!
 //! A stack after Treiber. Its owner never takes a single magazine but all of them, so that there is no ABA: a pusher only
 //! ever links to what was on top, and whether that is still the same list does not matter.
+//!
+//! An arena whose threads are gone has no owner that comes and takes. There a sender does it himself, if he gets the lock; and
+//! if not, whoever has it looks again when he has let go of it ([`help`](Inbox::help)):
+//!
+//! ```text
+//!   sender                        holder of the lock
+//!   push                          unlock
+//!   fence                         fence
+//!   lock taken? left to him       empty? nothing was left
+//! ```
+//!
+//! Of the two fences one comes first, so that one of the two sees what the other did: nothing is left to nobody.
 
 use core::ptr;
 
-use alloc_core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use alloc_core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
 use crate::magazine::{self, Magazine, Node, Stack};
 
@@ -39,7 +51,22 @@ impl Inbox {
             }
         }
         // Relaxed: a guess for policy.
-        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+        let waiting = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // SeqCst: before looking whether there is somebody who takes it. Pairs with the one in `help`.
+        fence(Ordering::SeqCst);
+        waiting
+    }
+
+    /// Empties the inbox of an arena that no thread calls its own. `drain` takes the lock if that is free, puts away what waits,
+    /// gives the lock back, and answers whether it had it. To be called after a push, and after every other use of the lock.
+    pub(crate) fn help(&self, mut drain: impl FnMut() -> bool) {
+        loop {
+            // SeqCst: after the lock was let go. Pairs with the one in `push`.
+            fence(Ordering::SeqCst);
+            if self.is_empty() || !drain() {
+                return;
+            }
+        }
     }
 
     /// Bytes that wait, about.

@@ -7,6 +7,7 @@ use alloc_core::backend::{Backend, Span};
 use alloc_core::{Block, BlockState, Gauge, Inspect, Ownership, Stats, Step, Visit, Walked, Zone};
 
 use crate::arena::{Arena, State};
+use crate::check::Fault;
 use crate::chunk::Chunk;
 use crate::class;
 use crate::config::Era;
@@ -19,9 +20,32 @@ use crate::size::{self, ALIGN, MIN_CHUNK, OVERHEAD};
 use crate::source::NAME;
 use crate::tcache::slot::Slot;
 
+impl<B: Backend, S: Slot> Ptmalloc<B, S> {
+    /// Walks every arena, one locked at a time, and derives everything anew: every byte of every heap is accounted for, size
+    /// words, flags and feet agree, every free chunk is in the right bin and in no other, and the magazines of the depots are
+    /// whole. Takes time in proportion to the number of chunks.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), Fault> {
+        let Some(instance) = self.used() else { return Ok(()) };
+        let mut checked = Ok(());
+        let _ = instance.each_locked(|state| {
+            // SAFETY: the arena is locked, and this is its source.
+            checked = unsafe { state.check(&instance.source) };
+            if checked.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        checked
+    }
+}
+
 impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
     fn name(&self) -> &'static str {
-        NAME
+        match self.era() {
+            Era::Classic => "ptmalloc_classic",
+            Era::Modern => "ptmalloc_modern",
+            Era::Ours => NAME,
+        }
     }
 
     /// Sums up a walk: takes time in proportion to the number of blocks, one arena locked at a time.
@@ -91,7 +115,7 @@ impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
     /// `keep` bytes at the end of each arena.
     fn trim(&self, keep: usize) -> usize {
         let Some(instance) = self.used() else { return 0 };
-        if let Some(cache) = instance.cache::<S>(S::get(instance.id)) {
+        if let Some(cache) = instance.cache::<S>(S::get(self.id())) {
             // SAFETY: the calling thread's cache for this instance.
             unsafe { cache.flush(instance) };
         }
@@ -266,11 +290,8 @@ impl Walker {
 impl<B: Backend> Instance<B> {
     /// Visits every arena, locked and with its inbox put away.
     fn each_locked(&self, mut visit: impl FnMut(&mut State) -> Visit) -> Visit {
-        let stopped = self.each_arena(|arena: &Arena| {
-            let mut state = arena.state.lock();
-            self.drain(arena, &mut state);
-            visit(&mut state).is_break().then_some(())
-        });
+        let stopped = self
+            .each_arena(|arena: &Arena| self.locked(arena, |state| visit(state)).is_break().then_some(()));
         if stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

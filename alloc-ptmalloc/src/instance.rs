@@ -187,12 +187,7 @@ impl<B: Backend> Instance<B> {
         registry.detach(arena);
         drop(registry);
         // SAFETY: arenas live as long as the instance.
-        let arena = unsafe { arena.as_ref() };
-        if arena.attached_threads.load(Ordering::Relaxed) == 0
-            && let Some(mut state) = arena.state.try_lock()
-        {
-            self.drain(arena, &mut state);
-        }
+        self.help(unsafe { arena.as_ref() });
     }
 
     /// Arenas made.
@@ -233,7 +228,7 @@ impl<B: Backend> Instance<B> {
         self.drain(arena, &mut state);
         let done = work(&mut state, &self.source);
         self.examine(&state);
-        if cache.visit() {
+        if cache.visit(state.system_mem) {
             // SAFETY: the arena is locked.
             unsafe { state.tick(&self.source, clock::now_ms()) };
         }
@@ -259,6 +254,32 @@ impl<B: Backend> Instance<B> {
         }
     }
 
+    /// Puts away what other threads hand over to an arena that has no threads, which nobody else would.
+    fn help(&self, arena: &Arena) {
+        arena.inbox.help(|| {
+            // Relaxed: after the fence in `help`, which pairs with the sender's.
+            if arena.attached_threads.load(Ordering::Relaxed) != 0 {
+                return false;
+            }
+            let Some(mut state) = arena.state.try_lock() else { return false };
+            self.drain(arena, &mut state);
+            true
+        });
+    }
+
+    /// Works on an arena under its lock, after putting away what waits there.
+    pub(crate) fn locked<R>(&self, arena: &Arena, work: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = arena.state.lock();
+        self.drain(arena, &mut state);
+        let done = work(&mut state);
+        drop(state);
+        if !self.has_one_arena() {
+            // What came meanwhile may have been left to us.
+            self.help(arena);
+        }
+        done
+    }
+
     /// Hands a magazine over to the arena that its blocks came from.
     ///
     /// # Safety
@@ -277,7 +298,10 @@ impl<B: Backend> Instance<B> {
         // SAFETY: the caller's promise.
         let waiting = unsafe { arena.inbox.push(magazine, bytes) };
         // An owner that does not come leaves it to those who bring.
-        if (waiting > HELP_FROM || arena.attached_threads.load(Ordering::Relaxed) == 0)
+        // Relaxed: after the fence in `push`.
+        if arena.attached_threads.load(Ordering::Relaxed) == 0 {
+            self.help(arena);
+        } else if waiting > HELP_FROM
             && let Some(mut state) = arena.state.try_lock()
         {
             self.drain(arena, &mut state);
@@ -290,10 +314,8 @@ impl<B: Backend> Instance<B> {
         let Some(arena) = owner::arena_of(owner::of(block.addr().get())) else { return false };
         // SAFETY: arenas live as long as their instance.
         let arena = unsafe { arena.as_ref() };
-        let mut state = arena.state.lock();
-        self.drain(arena, &mut state);
         // SAFETY: the arena is locked.
-        unsafe { state.depot.holds(class, block) }
+        self.locked(arena, |state| unsafe { state.depot.holds(class, block) })
     }
 
     /// Gives one block back to its arena.
@@ -309,11 +331,11 @@ impl<B: Backend> Instance<B> {
         let chunk = unsafe { Chunk::of_block(block) };
         // SAFETY: arenas live as long as their instance.
         let arena = unsafe { arena.as_ref() };
-        let mut state = arena.state.lock();
-        self.drain(arena, &mut state);
-        // SAFETY: the arena is locked; the caller's promise.
-        unsafe { state.free(&self.source, chunk) };
-        self.examine(&state);
+        self.locked(arena, |state| {
+            // SAFETY: the arena is locked; the caller's promise.
+            unsafe { state.free(&self.source, chunk) };
+            self.examine(state);
+        });
     }
 
     /// Works on one arena after the other, under its lock, the calling thread's first, until `work` has an answer. Makes the
@@ -339,11 +361,11 @@ impl<B: Backend> Instance<B> {
             if home == Some(ptr::from_ref(arena)) {
                 return None;
             }
-            let mut state = arena.state.lock();
-            self.drain(arena, &mut state);
-            let done = work(&mut state, &self.source);
-            self.examine(&state);
-            done
+            self.locked(arena, |state| {
+                let done = work(state, &self.source);
+                self.examine(state);
+                done
+            })
         })
     }
 
@@ -374,11 +396,14 @@ impl<B: Backend> Instance<B> {
             unsafe { cache.flush(self) };
         }
         self.source.mapped.release_cache(&self.source);
+        self.consolidate();
+    }
+
+    /// Takes apart what the arenas keep: fastbins and depots.
+    pub(crate) fn consolidate(&self) {
         self.each_arena(|arena| {
-            let mut state = arena.state.lock();
-            self.drain(arena, &mut state);
             // SAFETY: the arena is locked.
-            unsafe { state.consolidate(&self.source) };
+            self.locked(arena, |state| unsafe { state.consolidate(&self.source) });
             None::<()>
         });
     }

@@ -127,6 +127,11 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         &self.config
     }
 
+    /// The instance's number; 0 until there is one.
+    pub(crate) fn id(&self) -> &AtomicU64 {
+        &self.id
+    }
+
     /// Whose habits.
     #[inline]
     pub(crate) fn era(&self) -> Era {
@@ -136,8 +141,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     /// The calling thread's cache, or one that stands for none.
     #[inline]
     fn here(&self) -> &'static ThreadCache {
-        // Relaxed: a thread that has a cache for this instance has seen its number.
-        S::get(self.id.load(Ordering::Relaxed)).0
+        S::get(&self.id).0
     }
 
     /// A block for `layout`.
@@ -200,20 +204,22 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     #[inline]
     pub(crate) unsafe fn free_block(&self, block: NonNull<u8>) {
         let address = block.addr().get();
-        // One comparison for both: a block that is not at a multiple of 16 gets an address beyond all heaps.
-        if owner::of_block(address) != 0 {
+        let cache = self.here();
+        // Most blocks lie in the heap that the thread's last one lay in; the table answers for the others.
+        if cache.is_near(address) || (owner::of_block(address) != 0 && cache.goes_near(address)) {
             // SAFETY: in a heap, hence the words before and of the block can be read.
             let chunk = unsafe { Chunk::of_block(block) };
             // SAFETY: as above.
             let size = unsafe { chunk.size() };
             // SAFETY: as above.
             let mark = unsafe { Node::key(Node::of(block)) };
-            let cache = self.here();
-            if size < class::FIRST_MEDIUM * ALIGN && mark != cache.key() {
-                // SAFETY: the calling thread's cache; the chunk's own class.
-                if unsafe { cache.push(size / ALIGN, block) } {
-                    return;
-                }
+            let key = cache.key();
+            // SAFETY: the calling thread's cache; the chunk's own class.
+            if size < class::FIRST_MEDIUM * ALIGN
+                && mark != key
+                && unsafe { cache.push_marked(size / ALIGN, block, key) }
+            {
+                return;
             }
         }
         // SAFETY: the caller's promise.
@@ -225,7 +231,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     #[inline(never)]
     fn miss(&self, class: usize) -> Result<NonNull<u8>, AllocError> {
         let instance = self.instance()?;
-        if let Some(cache) = instance.cache::<S>(S::get(instance.id)) {
+        if let Some(cache) = instance.cache::<S>(S::get(&self.id)) {
             // A cache that was just opened is empty; one that another instance had displaced may not be.
             // SAFETY: the calling thread's cache.
             if let Some(block) = unsafe { cache.pop(class) } {
@@ -254,7 +260,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         let Some(instance) = self.used() else {
             return self.foreign(block);
         };
-        match instance.cache::<S>(S::get(instance.id)) {
+        match instance.cache::<S>(S::get(&self.id)) {
             // SAFETY: the calling thread's cache for this instance; the caller's promise.
             Some(cache) => unsafe { cache.overflow(instance, class, block) },
             // SAFETY: the caller's promise.
@@ -285,10 +291,32 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
                 None => self.miss(class),
             }
         } else {
+            if let Some(block) = self.large_hit(request) {
+                return Ok(block);
+            }
             let (block, _) = self.allocate_large(request)?;
             self.perturb_new(block, request);
             Ok(block)
         }
+    }
+
+    /// A large block of exactly the chunk size of `request` from the thread cache. Era `Modern`.
+    fn large_hit(&self, request: usize) -> Option<NonNull<u8>> {
+        if self.config.era != Era::Modern || request > self.config.tcache_max {
+            return None;
+        }
+        // SAFETY: the calling thread's cache.
+        unsafe { self.here().pop_large(size::chunk_size(request)?) }
+    }
+
+    /// Keeps a block whose chunk is of `size` in the thread cache, if it is one for [`large_hit`](Self::large_hit).
+    ///
+    /// # Safety
+    /// As for `ThreadCache::push_large`.
+    unsafe fn keep_large(&self, cache: &ThreadCache, size: usize, block: NonNull<u8>) -> bool {
+        let limit = size::chunk_size(self.config.tcache_max).unwrap_or(usize::MAX);
+        // SAFETY: the caller's promises are the callee's.
+        self.config.era == Era::Modern && size <= limit && unsafe { cache.push_large(size, block) }
     }
 
     /// Fills a new block of `bytes`, if the user wants that.
@@ -332,7 +360,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         size: usize,
         request: usize,
     ) -> Result<Block, AllocError> {
-        let cache = instance.cache::<S>(S::get(instance.id));
+        let cache = instance.cache::<S>(S::get(&self.id));
         let attempt = || {
             instance
                 // SAFETY: the arena is locked.
@@ -384,7 +412,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         {
             return Ok(block);
         }
-        let cache = instance.cache::<S>(S::get(instance.id));
+        let cache = instance.cache::<S>(S::get(&self.id));
         if let Some(cache) = cache
             && request <= MAX_CACHED
             // SAFETY: the calling thread's cache.
@@ -424,7 +452,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             && self.config.era == Era::Ours
             && heap::holds(block.addr().get())
             && let Some(instance) = self.used()
-            && let Some(cache) = instance.cache::<S>(S::get(instance.id))
+            && let Some(cache) = instance.cache::<S>(S::get(&self.id))
         {
             // SAFETY: the calling thread's cache for this instance; a block in a heap that `layout` fits lies in a chunk of its
             // class or larger.
@@ -455,7 +483,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             }
             return;
         }
-        let Some(cache) = instance.cache::<S>(S::get(instance.id)) else {
+        let Some(cache) = instance.cache::<S>(S::get(&self.id)) else {
             // SAFETY: in a heap; the caller's promise.
             return unsafe { instance.give_back(block) };
         };
@@ -464,13 +492,15 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         // SAFETY: as above.
         let size = unsafe { chunk.size() };
         let class = class::of_chunk(size)
-            .filter(|&class| class < class::FIRST_MEDIUM || self.config.era == Era::Ours);
+            .filter(|_| size < class::FIRST_MEDIUM * ALIGN || self.config.era == Era::Ours);
         // SAFETY: as above.
         let mark = unsafe { Node::key(Node::of(block)) };
         if mark == instance.source.key {
             let class = class.unwrap_or_default();
             // SAFETY: the calling thread's cache.
-            if unsafe { cache.holds(class, block) } || instance.keeps(class, block) {
+            let held = unsafe { cache.holds(class, block) };
+            // SAFETY: as above.
+            if held || unsafe { cache.holds_large(size, block) } || instance.keeps(class, block) {
                 return instance.source.misuse(Misuse::DoubleFree, block);
             }
         }
@@ -482,6 +512,8 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
                     unsafe { cache.overflow(instance, class, block) };
                 }
             }
+            // SAFETY: the calling thread's cache; the caller's promise.
+            _ if unsafe { self.keep_large(cache, size, block) } => {}
             // SAFETY: in a heap; the caller's promise.
             _ => unsafe { instance.give_back(block) },
         }

@@ -8,7 +8,11 @@ use alloc_core::sync::atomic::{AtomicUsize, Ordering};
 use crate::config::{MMAP_THRESHOLD_MAX, Tunables};
 use crate::ptmalloc::Ptmalloc;
 use crate::registry::arena_limit;
+use crate::size::{ALIGN, OVERHEAD};
 use crate::tcache::slot::{Slot, token};
+
+/// The largest request that fastbins can be set to take, as in glibc: 20 words.
+const LARGEST_MXFAST: usize = 160;
 
 /// Why a setting was left as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +86,22 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         }
         let instance = self.instance().map_err(|_| TuneError::OutOfMemory)?;
         instance.registry.lock().set_limit(arena_limit(count));
+        Ok(())
+    }
+
+    /// `M_MXFAST`: freed blocks of requests up to `bytes` go to fastbins; 0 for none. What is there goes into the bins first. Era
+    /// `Classic`.
+    ///
+    /// # Errors
+    /// [`TuneError::OutOfRange`] for more than 160; [`TuneError::OutOfMemory`].
+    pub fn set_mxfast(&self, bytes: usize) -> Result<(), TuneError> {
+        if bytes > LARGEST_MXFAST {
+            return Err(TuneError::OutOfRange);
+        }
+        let instance = self.instance().map_err(|_| TuneError::OutOfMemory)?;
+        let chunk = if bytes == 0 { 0 } else { (bytes + OVERHEAD) / ALIGN * ALIGN };
+        instance.source.tunables.max_fast.store(chunk, Ordering::Relaxed);
+        instance.consolidate();
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! The inbox under the model checker: every interleaving of two senders and an owner. Run by `ci/loom.sh`.
+//! The inbox under the model checker: every interleaving of two senders and an owner, and of two
+//! senders to an arena that no thread owns, with the real lock. Run by `ci/loom.sh`.
 #![cfg(alloc_loom)]
 
 // The files under test, with loom's atomics; the crate itself is empty in model builds.
@@ -17,9 +18,10 @@ mod size;
 
 use std::ptr::{self, NonNull};
 
+use alloc_core::sync::{Park, RawLock};
 use inbox::Inbox;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicPtr, Ordering};
+use loom::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use loom::thread;
 use magazine::{Magazine, Node, Stack};
 
@@ -98,6 +100,102 @@ fn two_takers_share_without_overlap() {
         let mine = sum(inbox.take());
         let theirs = helper.join().expect("no panic");
         assert_eq!(mine + theirs + sum(inbox.take()), 3);
+    });
+}
+
+/// An arena that no thread calls its own: an inbox, and what is behind the lock.
+struct Abandoned {
+    inbox: Inbox,
+    lock: RawLock<Nobody>,
+    /// The sum of the numbers that were put away.
+    depot: loom::cell::UnsafeCell<usize>,
+}
+
+// SAFETY: the cell is used under the lock alone, which is what is tested.
+unsafe impl Sync for Abandoned {}
+// SAFETY: as above.
+unsafe impl Send for Abandoned {}
+
+/// Senders only ever try the lock: nobody waits for it.
+struct Nobody;
+
+impl Park for Nobody {
+    const SPINS: u32 = 0;
+
+    fn wait(&self, _: &AtomicU32, _: u32) {
+        panic!("nobody waits");
+    }
+
+    fn wake_one(&self, _: *const AtomicU32) {
+        panic!("nobody waits");
+    }
+}
+
+impl Abandoned {
+    fn new() -> Arc<Self> {
+        let (lock, depot) = (RawLock::with_park(Nobody), loom::cell::UnsafeCell::new(0));
+        Arc::new(Self { inbox: Inbox::new(), lock, depot })
+    }
+
+    fn drain(&self) -> bool {
+        if !self.lock.try_lock() {
+            return false;
+        }
+        let taken = sum(self.inbox.take());
+        // SAFETY: the lock is held.
+        self.depot.with_mut(|depot| unsafe { *depot += taken });
+        // SAFETY: as above.
+        unsafe { self.lock.unlock() };
+        true
+    }
+
+    /// What two senders leave in the depot, when each hands one magazine over and then does as `help` says.
+    fn two_senders(help: fn(&Self)) -> usize {
+        let arena = Self::new();
+        let other = {
+            let arena = Arc::clone(&arena);
+            thread::spawn(move || {
+                // SAFETY: the magazine is this thread's.
+                unsafe { arena.inbox.push(magazine(1), 64) };
+                help(&arena);
+            })
+        };
+        // SAFETY: the magazine is this thread's.
+        unsafe { arena.inbox.push(magazine(2), 64) };
+        help(&arena);
+        other.join().expect("no panic");
+        // So that a broken variant fails by what it leaves behind, not by a leak.
+        let left = sum(arena.inbox.take());
+        // SAFETY: the other thread is gone.
+        arena.depot.with(|depot| unsafe { *depot }) + if left > 0 { 100 } else { 0 }
+    }
+}
+
+/// What is handed over to an arena without threads is put away by one of those who bring it.
+#[test]
+fn nothing_is_left_to_nobody() {
+    loom::model(|| assert_eq!(Abandoned::two_senders(|arena| arena.inbox.help(|| arena.drain())), 3));
+}
+
+/// One who drains and goes, though the other found the lock taken meanwhile.
+#[test]
+#[should_panic = "stranded"]
+fn helping_without_a_second_look_is_found_out() {
+    loom::model(|| {
+        let sum = Abandoned::two_senders(|arena| {
+            arena.drain();
+        });
+        assert!(sum == 3, "stranded");
+    });
+}
+
+/// One who looks again, but with no fence between letting go of the lock and looking.
+#[test]
+#[should_panic = "stranded"]
+fn helping_without_a_fence_is_found_out() {
+    loom::model(|| {
+        let sum = Abandoned::two_senders(|arena| while !arena.inbox.is_empty() && arena.drain() {});
+        assert!(sum == 3, "stranded");
     });
 }
 

@@ -21,13 +21,14 @@
 //!
 //! | feature | strategy | thread-safe | gives memory back |
 //! |---|---|---|---|
-//! | `libc` (on by default) | the C library's allocator | yes | yes |
+//! | `ptmalloc` (on by default) | arenas and bins behind thread caches; also as `ptmalloc_classic` and `ptmalloc_modern`, with the habits of two eras of glibc | yes | yes |
+//! | `libc` | the C library's allocator | yes | yes |
 //! | `freelist` | bins of free blocks, merged at once, under one lock | yes | yes |
 //! | `mem_io` | first fit with checked headers over the program break, under one lock | yes | yes |
 //! | `bump` | an arena that threads share | yes | no: for programs that end soon |
 //!
 //! Enabling one never changes what another does, so any two crates of a program may ask for different ones. When several
-//! are compiled in, the default is the first of **`libc`, `freelist`, `mem_io`, `bump`**: what is made for many threads goes
+//! are compiled in, the default is the first of **`ptmalloc`, `libc`, `freelist`, `mem_io`, `bump`**: what is made for many threads goes
 //! before what has one lock, speed before checks, and what reuses memory before what does not. Without any feature only
 //! [`strategies`] and [`by_name`] are left, which then know no name.
 //!

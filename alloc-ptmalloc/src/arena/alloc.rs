@@ -22,7 +22,6 @@ use alloc_core::Misuse;
 use alloc_core::backend::Backend;
 
 use super::State;
-use crate::bins::fast::MAX_FAST;
 use crate::bins::map::{self, MIN_LARGE, UNSORTED};
 use crate::chunk::{Chunk, PREV_IN_USE};
 use crate::config::Era;
@@ -254,7 +253,7 @@ impl State {
     /// # Safety
     /// As for [`allocate`](Self::allocate).
     unsafe fn search_as_glibc<B: Backend>(&mut self, source: &Source<B>, size: usize) -> Option<Chunk> {
-        if size <= MAX_FAST && self.fastbins.chunks() > 0 {
+        if self.fastbins.chunks() > 0 {
             // SAFETY: the arena is held.
             match unsafe { self.fastbins.pop(size, Mask::new(source.config.check)) } {
                 Ok(None) => {}

@@ -16,10 +16,9 @@ use alloc_core::backend::Backend;
 
 use super::State;
 use super::alloc::LARGEST_REMAINDER;
-use crate::bins::fast::MAX_FAST;
 use crate::bins::map::MIN_LARGE;
 use crate::chunk::{Chunk, PREV_IN_USE, contradicts, size_of};
-use crate::config::Era;
+use crate::config::{Era, Tunables};
 use crate::links::Mask;
 use crate::magazine::Node;
 use crate::size::MIN_CHUNK;
@@ -68,7 +67,7 @@ impl State {
     unsafe fn keep_fast<B: Backend>(&mut self, source: &Source<B>, chunk: Chunk) -> bool {
         // SAFETY: the caller's promise.
         let size = unsafe { chunk.size() };
-        if size > MAX_FAST {
+        if size > Tunables::get(&source.tunables.max_fast) {
             return false;
         }
         // SAFETY: the caller's promise.

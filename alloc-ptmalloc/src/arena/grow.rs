@@ -24,11 +24,12 @@ use crate::source::Source;
 
 /// Top grows by a sixteenth of what the arena has, and by these at least and at most. A step is arithmetic and touches nothing:
 /// it bounds how far `system_mem` runs ahead of what is used, at a sixteenth, and keeps growing off the common path.
+/// The least is half of the 64 KiB that the arena and the cache of an idle thread may cost.
 ///
 /// Populating the step ahead (`MADV_POPULATE_WRITE`) was measured and refused: against touching page by page, fills of
 /// 256 KiB to 64 MiB took 0.92 to 1.00 of the time with steps of 64 KiB to 1 MiB, and 1.03 to 1.10 with 16 KiB (medians of 41
 /// interleaved runs), since clearing the page is what a fault costs; and what is populated and not used, is held.
-const STEP_LEAST: usize = 64 << 10;
+const STEP_LEAST: usize = 32 << 10;
 const STEP_MOST: usize = 1 << 20;
 const STEP_PART: usize = 16;
 

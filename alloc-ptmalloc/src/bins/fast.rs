@@ -5,7 +5,7 @@
 //!  fastbinsY[1]   48 bytes  --> null
 //!  ...
 //!  fastbinsY[6]  128 bytes  --> newest --> null
-//!  fastbinsY[7..10]         unused at the default limit, as in glibc
+//!  fastbinsY[7..10]         unused at the default limit, as in glibc: `M_MXFAST` raises it
 //! ```
 //!
 //! A chunk in a fastbin looks in use to its neighbours. All of them are merged and sorted when a large request comes or a
@@ -19,7 +19,7 @@ use crate::size::{ALIGN, MIN_CHUNK};
 
 /// Fastbins.
 pub(crate) const NFASTBINS: usize = 10;
-/// The largest chunk that is kept in one.
+/// The largest chunk that is kept in one, unless the user sets another limit.
 pub(crate) const MAX_FAST: usize = 128;
 
 /// The fastbins, `fastbinsY` in glibc.
@@ -62,7 +62,7 @@ impl Fastbins {
     /// The place of the bin for chunks of `size`; `None` if they are too large.
     #[inline]
     fn place(&mut self, size: usize) -> Option<&mut Option<Chunk>> {
-        if size > MAX_FAST { None } else { self.heads.get_mut((size - MIN_CHUNK) / ALIGN) }
+        self.heads.get_mut((size - MIN_CHUNK) / ALIGN)
     }
 
     /// Puts a chunk in its bin. Whether there is one for its size.

@@ -11,7 +11,7 @@ use core::fmt;
 
 /// Where an arena contradicts itself: the first place found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// What does not hold.
     pub(crate) what: What,
     /// Near which address.
@@ -81,6 +81,8 @@ impl fmt::Display for Fault {
         write!(f, "not so: {} (near {:#x})", self.what.text(), self.address)
     }
 }
+
+impl core::error::Error for Fault {}
 
 /// How many chunks are in bins that are sound and of no heap.
 ///

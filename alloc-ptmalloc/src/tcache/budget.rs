@@ -5,13 +5,26 @@
 use crate::class;
 
 /// Bytes of a class's first magazine.
-const FIRST: usize = 2 << 10;
+const FIRST: usize = 1024;
 /// Bytes of a magazine that grew because its class is only ever refilled.
-const STEADY: usize = 8 << 10;
+const STEADY: usize = 4 << 10;
 /// Bytes of the largest magazine.
-const LARGEST: usize = 32 << 10;
+const LARGEST: usize = 16 << 10;
 /// Blocks of the largest magazine.
 const MOST: usize = 1024;
+
+/// A thread may cache this part of what its arena has: a quarter. A program with little memory shall not look large for what
+/// its threads hold, as 64 classes of 8 KiB each would make it.
+const SHARE: usize = 4;
+/// And this much in any case. A thread that allocates 16 to 1016 bytes at random with 200 blocks live takes 312 instructions for a
+/// pair with 128 KiB, 227 with 192 and 188 with 256 (glibc 2.36: 246), and 286, 331 and 370 KiB in all (glibc: 301).
+const LEAST: usize = 192 << 10;
+
+/// Bytes that the magazines of a thread may hold, full, whose arena has `footprint` bytes, where the user allows `most`.
+#[inline]
+pub(crate) fn of_thread(footprint: usize, most: usize) -> usize {
+    (footprint / SHARE).max(LEAST).min(most)
+}
 
 /// Blocks of a first magazine of `class`.
 #[inline]

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use alloc_core::backend::Backend;
 use alloc_core::sync::atomic::Ordering;
 
-use super::refill::slots;
+use super::refill::kept;
 use super::{ThreadCache, budget};
 use crate::class::{self, CLASSES, TINY};
 use crate::config::Era;
@@ -29,22 +29,20 @@ impl ThreadCache {
         block: NonNull<u8>,
     ) {
         let era = instance.source.config.era;
-        let kept = if era == Era::Ours {
+        let done = if era == Era::Ours {
             self.rotate(instance, class);
             // SAFETY: the caller's promise.
             unsafe { self.push(class, block) }
         } else {
             let class = if class == TINY { TINY + 1 } else { class };
             let bin = self.bin(class);
-            if bin.cap() == 0
-                && class <= class::of_request(instance.source.config.tcache_max.min(class::MAX_SMALL))
-            {
-                bin.set_cap(slots(era));
+            if bin.cap() == 0 {
+                bin.set_cap(kept(instance, class));
             }
             // SAFETY: the caller's promise.
             unsafe { self.push(class, block) }
         };
-        if !kept {
+        if !done {
             // SAFETY: the block is in use and its holder gave it up.
             unsafe { instance.give_back(block) };
         }
@@ -138,6 +136,8 @@ impl ThreadCache {
     pub(crate) unsafe fn flush<B: Backend>(&self, instance: &Instance<B>) -> usize {
         // SAFETY: the caller's promise.
         let mut bytes = unsafe { self.flush_aligned(instance) };
+        // SAFETY: as above.
+        bytes += unsafe { self.flush_large(instance) };
         for class in TINY..CLASSES {
             let (bin, spare) = (self.bin(class), self.spare(class));
             for magazine in [spare.take(class), bin.unload(class)] {

@@ -21,6 +21,7 @@
 mod aligned;
 pub(crate) mod budget;
 mod flush;
+mod large;
 mod refill;
 pub(crate) mod slot;
 mod sweep;
@@ -30,10 +31,13 @@ use core::ptr::{self, NonNull};
 use alloc_core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use aligned::{AlignedBin, PLACES};
+use large::LargeBin;
 
 use crate::arena::Arena;
 use crate::class::{self, CLASSES, TINY};
 use crate::magazine::{Magazine, Node};
+use crate::owner::HEAP_ALIGN;
+use crate::size::ALIGN;
 
 /// One class's loaded magazine.
 ///
@@ -67,12 +71,16 @@ struct Spare {
 pub(crate) struct ThreadCache {
     // First, so that a class's bin lies at the class's number times 16: for small classes that is the chunk size.
     bins: [Bin; CLASSES],
+    /// The heap that a block freed by pointer alone last lay in: its base, or [`NOWHERE`].
+    near: AtomicUsize,
     /// The key of cached blocks.
     key: AtomicUsize,
     /// The home arena.
     arena: AtomicPtr<Arena>,
     /// Bytes that all magazines may hold when full, so far.
     granted: AtomicUsize,
+    /// What the home arena had at the last visit, in bytes.
+    footprint: AtomicUsize,
     /// Visits to the arena.
     visits: AtomicUsize,
     /// What `visits` was at the last sweep.
@@ -86,16 +94,18 @@ pub(crate) struct ThreadCache {
     spares: [Spare; CLASSES],
     /// Blocks of more than the usual alignment.
     aligned: [AlignedBin; PLACES],
+    /// Large blocks of the era `Modern`.
+    large: [LargeBin; large::BINS],
 }
 
-#[cfg(not(alloc_loom))]
 const _: () = assert!(size_of::<Bin>() == 16);
 
+/// No address of a user's program looks like it.
+const NOWHERE: usize = (1 << 62) | 1;
+
 /// The cache of threads that have none yet.
-#[cfg(not(alloc_loom))]
 pub(crate) static FRESH: ThreadCache = ThreadCache::EMPTY;
 /// The cache of threads whose exit hook has run: they never get another one.
-#[cfg(not(alloc_loom))]
 pub(crate) static DEAD: ThreadCache = ThreadCache::EMPTY;
 
 impl Bin {
@@ -180,7 +190,6 @@ impl Spare {
 }
 
 impl ThreadCache {
-    #[cfg(not(alloc_loom))]
     #[expect(clippy::declare_interior_mutable_const, reason = "what the two statics start as")]
     const EMPTY: Self = {
         #[expect(
@@ -202,11 +211,19 @@ impl ThreadCache {
             tag: AtomicU32::new(0),
             count: AtomicU32::new(0),
         };
+        #[expect(clippy::declare_interior_mutable_const, reason = "as above")]
+        const LARGE: LargeBin = LargeBin {
+            head: AtomicPtr::new(ptr::null_mut()),
+            count: AtomicU32::new(0),
+            units: AtomicU32::new(0),
+        };
         Self {
             bins: [BIN; CLASSES],
+            near: AtomicUsize::new(NOWHERE),
             key: AtomicUsize::new(0),
             arena: AtomicPtr::new(ptr::null_mut()),
             granted: AtomicUsize::new(0),
+            footprint: AtomicUsize::new(0),
             visits: AtomicUsize::new(0),
             swept: AtomicUsize::new(0),
             token: AtomicUsize::new(0),
@@ -214,6 +231,7 @@ impl ThreadCache {
             next_free: AtomicPtr::new(ptr::null_mut()),
             spares: [SPARE; CLASSES],
             aligned: [ALIGNED; PLACES],
+            large: [LARGE; large::BINS],
         }
     };
 
@@ -240,6 +258,7 @@ impl ThreadCache {
     /// Enters a new cache in the list of all.
     pub(crate) fn link(&self, next: *mut ThreadCache, key: usize) {
         self.next.store(next, Ordering::Relaxed);
+        self.near.store(NOWHERE, Ordering::Relaxed);
         self.key.store(key, Ordering::Relaxed);
     }
 
@@ -278,9 +297,10 @@ impl ThreadCache {
         self.token.load(Ordering::Relaxed)
     }
 
-    /// Counts a visit to the arena. Whether it is one of those on which housekeeping is due.
-    pub(crate) fn visit(&self) -> bool {
+    /// Counts a visit to the arena, which has `footprint` bytes. Whether it is one of those on which housekeeping is due.
+    pub(crate) fn visit(&self, footprint: usize) -> bool {
         const EVERY: usize = 64;
+        self.footprint.store(footprint, Ordering::Relaxed);
         let visits = self.visits.load(Ordering::Relaxed).wrapping_add(1);
         self.visits.store(visits, Ordering::Relaxed);
         visits % EVERY == 0
@@ -312,6 +332,22 @@ impl ThreadCache {
         unsafe { &*arena }
     }
 
+    /// Whether a block could start at `address`, in the heap that [`goes_near`](Self::goes_near) was last told: a multiple of
+    /// 16, with one comparison for both.
+    #[inline]
+    pub(crate) fn is_near(&self, address: usize) -> bool {
+        const OTHER: usize = !(HEAP_ALIGN - 1) | (ALIGN - 1);
+        (self.near.load(Ordering::Relaxed) ^ address) & OTHER == 0
+    }
+
+    /// Notes the heap of an address that lies in one. Always true; false for a cache that stands for none.
+    pub(crate) fn goes_near(&self, address: usize) -> bool {
+        if self.is_real() {
+            self.near.store(address & !(HEAP_ALIGN - 1), Ordering::Relaxed);
+        }
+        self.is_real()
+    }
+
     /// Takes a block of a class, if the loaded magazine has one.
     ///
     /// # Safety
@@ -337,17 +373,28 @@ impl ThreadCache {
     /// This is the calling thread's cache; `block` is in use, of a chunk of `class` or larger, and given up by its holder.
     #[inline]
     pub(crate) unsafe fn push(&self, class: usize, block: NonNull<u8>) -> bool {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.push_marked(class, block, self.key()) }
+    }
+
+    /// As [`push`](Self::push), for whoever has read the key already.
+    ///
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[inline]
+    pub(crate) unsafe fn push_marked(&self, class: usize, block: NonNull<u8>, key: usize) -> bool {
         let bin = self.bin(class);
-        let room = bin.room();
-        if room == 0 {
+        // Rooms are small: the sign tells, and costs one instruction less than a comparison before the subtraction.
+        let room = bin.room().wrapping_sub(1);
+        if (room as i32) < 0 {
             return false;
         }
-        bin.set_room(room - 1);
+        bin.set_room(room);
         let node = Node::of(block);
         // SAFETY: the smallest block holds a node, and this one is ours from now on.
         unsafe { Node::set_next(node, bin.head()) };
         // SAFETY: as above.
-        unsafe { Node::set_key(node, self.key()) };
+        unsafe { Node::set_key(node, key) };
         bin.set_head(node);
         true
     }
@@ -389,8 +436,9 @@ impl ThreadCache {
             blocks += count;
             bytes += count * class::chunk_size(class);
         }
-        for bin in &self.aligned {
-            let (count, size) = bin.cached();
+        let others =
+            self.aligned.iter().map(AlignedBin::cached).chain(self.large.iter().map(LargeBin::cached));
+        for (count, size) in others {
             blocks += count;
             bytes += size;
         }

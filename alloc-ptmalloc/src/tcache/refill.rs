@@ -10,6 +10,7 @@ use crate::class::{self, TINY};
 use crate::config::Era;
 use crate::instance::Instance;
 use crate::magazine::{Magazine, Node};
+use crate::size;
 
 impl ThreadCache {
     /// A block of `class`, whose loaded magazine is empty. `None` when the home arena has none to give.
@@ -43,7 +44,7 @@ impl ThreadCache {
             instance.with_arena(self, |state, source| {
                 let size = class::chunk_size(class);
                 // The block that is returned, and as many as the bin may take.
-                let want = 1 + bin.room().max(u32::from(bin.cap() == 0) * slots(source.config.era)) as usize;
+                let want = 1 + if bin.cap() == 0 { kept(instance, class) } else { bin.room() } as usize;
                 // SAFETY: the arena is locked, and the blocks are this cache's to have.
                 unsafe { state.stash(source, size, want) }
             })
@@ -61,7 +62,11 @@ impl ThreadCache {
         let block = unsafe { magazine.pop() }?;
         let class = magazine.class;
         if magazine.count > 0 {
-            self.bin(class).load(magazine);
+            let bin = self.bin(class);
+            // One that another thread filled may be larger than what was granted here: that counts as well.
+            let more = 2 * magazine.count.saturating_sub(bin.cap() as usize) * class::chunk_size(class);
+            self.granted.store(self.granted.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+            bin.load(magazine);
         }
         // SAFETY: the block is ours.
         unsafe { Node::set_key(Node::of(block), 0) };
@@ -90,7 +95,8 @@ impl ThreadCache {
         // Loaded and spare.
         let more = 2 * (wider - cap) as usize * class::chunk_size(class);
         let granted = self.granted.load(Ordering::Relaxed);
-        let budget = instance.source.config.tcache_bytes;
+        let budget =
+            budget::of_thread(self.footprint.load(Ordering::Relaxed), instance.source.config.tcache_bytes);
         // The second half is for small blocks.
         let budget = if class >= class::FIRST_MEDIUM { budget / 2 } else { budget };
         if wider > cap && granted + more <= budget {
@@ -98,6 +104,16 @@ impl ThreadCache {
             bin.set_cap(wider);
         }
         bin.cap().max(1)
+    }
+}
+
+/// Blocks of a small class that glibc's thread cache keeps: none beyond `tcache_max`.
+pub(super) fn kept<B: Backend>(instance: &Instance<B>, class: usize) -> u32 {
+    let config = &instance.source.config;
+    if class::chunk_size(class) <= size::chunk_size(config.tcache_max).unwrap_or(usize::MAX) {
+        slots(config.era)
+    } else {
+        0
     }
 }
 

@@ -3,6 +3,8 @@
 use core::cell::Cell;
 use core::fmt::Debug;
 
+use alloc_core::sync::static_atomic::{AtomicU64, Ordering};
+
 use super::{DEAD, FRESH, ThreadCache};
 
 mod sealed {
@@ -13,7 +15,7 @@ mod sealed {
 pub trait Slot: sealed::Sealed + Debug + Send + Sync + 'static {
     /// The calling thread's cache for the instance `id`, or one that stands for none.
     #[doc(hidden)]
-    fn get(id: u64) -> CacheRef;
+    fn get(id: &AtomicU64) -> CacheRef;
     /// Makes `cache` the calling thread's for the instance `id`.
     #[doc(hidden)]
     fn set(id: u64, cache: CacheRef);
@@ -63,7 +65,7 @@ impl sealed::Sealed for SharedSlot {}
 
 impl Slot for ProcessSlot {
     #[inline]
-    fn get(_id: u64) -> CacheRef {
+    fn get(_id: &AtomicU64) -> CacheRef {
         PROCESS.get()
     }
 
@@ -82,7 +84,9 @@ impl Slot for ProcessSlot {
 
 impl Slot for SharedSlot {
     #[inline]
-    fn get(id: u64) -> CacheRef {
+    fn get(id: &AtomicU64) -> CacheRef {
+        // Relaxed: a thread that has a cache for this instance has seen its number.
+        let id = id.load(Ordering::Relaxed);
         let (recent, cache) = RECENT.get();
         if recent == id { cache } else { find(id) }
     }

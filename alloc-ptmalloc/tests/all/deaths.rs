@@ -59,6 +59,8 @@ const OURS: Config = Config::new(Era::Ours);
 const CLASSIC: Config = Config::new(Era::Classic);
 const MODERN: Config = Config::new(Era::Modern);
 const HARDENED: Config = Config { check: CheckLevel::Hardened, ..OURS };
+const HARDENED_CLASSIC: Config = Config { check: CheckLevel::Hardened, ..CLASSIC };
+const FULL: Config = Config { check: CheckLevel::Full, ..OURS };
 
 deaths! {
     freed_twice: OURS, 100, "double free at {address}: the block is already free", |heap, blocks| {
@@ -131,5 +133,61 @@ deaths! {
         smash(blocks[0], 104, 0x4141_4141_4141_4141);
         free(&heap, blocks[0]);
         free(&heap, blocks[1]);
+    };
+    freed_twice_large_modern: Config { tcache_max: 4 << 20, ..MODERN }, 20_000, "double free at {address}: the block is already free", |heap, blocks| {
+        free(&heap, blocks[0]);
+        free(&heap, blocks[1]);
+        free(&heap, blocks[0]);
+    };
+    // The link of a free chunk leads nowhere: found by whoever takes the chunk out of its bin.
+    broken_link_small: HARDENED, 500, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
+        free(&heap, blocks[0]);
+        smash(blocks[0], 0, 0x4141_4141_4141_4141);
+        take(&heap, 500);
+    };
+    broken_back_link_large: HARDENED, 5_000, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
+        free(&heap, blocks[0]);
+        smash(blocks[0], 8, 0x4141_4141_4141_4141);
+        take(&heap, 5_000);
+    };
+    // It leads to a block in use, which does not lead back.
+    link_to_a_live_block: HARDENED, 500, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
+        free(&heap, blocks[0]);
+        smash(blocks[0], 0, blocks[2].addr().get() - 16);
+        take(&heap, 500);
+    };
+    // A neighbour that is freed wants to merge with it.
+    broken_link_met_by_a_merge: HARDENED, 500, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
+        free(&heap, blocks[0]);
+        smash(blocks[0], 0, 8);
+        free(&heap, blocks[1]);
+    };
+    broken_link_in_a_fastbin: HARDENED_CLASSIC, 100, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
+        free(&heap, blocks[0]);
+        free(&heap, blocks[1]);
+        smash(blocks[1], 0, 0x4141_4141_4141_4141);
+        take(&heap, 100);
+    };
+    // Where links are masked, an address written over one does not lead to that address.
+    unmasked_link_in_a_fastbin: HARDENED_CLASSIC, 100, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
+        free(&heap, blocks[0]);
+        free(&heap, blocks[1]);
+        smash(blocks[1], 0, blocks[2].addr().get() - 16);
+        take(&heap, 100);
+    };
+    broken_link_in_the_queue: Config { check: CheckLevel::Hardened, ..MODERN }, 5_000, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
+        free(&heap, blocks[0]);
+        smash(blocks[0], 8, 16);
+        take(&heap, 5_000);
+    };
+    // A walk finds it at the next call, whatever that is.
+    broken_link_found_by_a_walk: FULL, 500, "corrupted header at {address}: the block's size or flags contradict its neighbours", |heap, blocks| {
+        free(&heap, blocks[0]);
+        smash(blocks[0], 0, 0x4141_4141_4141_4141);
+        take(&heap, 3_000);
+    };
+    smashed_size_found_by_a_walk: FULL, 500, "corrupted header at {address}: the block's size or flags contradict its neighbours", |heap, blocks| {
+        smash(blocks[1], -8, 0x4141_4141_4141_4141);
+        take(&heap, 3_000);
     };
 }

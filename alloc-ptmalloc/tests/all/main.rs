@@ -8,6 +8,7 @@ mod forks;
 mod hostile;
 mod perturb;
 mod process;
+mod sizes;
 mod support;
 mod threads;
 mod tune;

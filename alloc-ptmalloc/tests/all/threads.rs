@@ -1,9 +1,10 @@
 //! Threads that come and go, and blocks that go from one to another.
 
-use std::sync::mpsc;
+use core::ptr::NonNull;
+use std::sync::{Barrier, mpsc};
 use std::thread;
 
-use alloc_core::{Inspect, SizedBlocks};
+use alloc_core::{Inspect, SizedBlocks, Step, Visit};
 use alloc_ptmalloc::{Config, Era, Ptmalloc};
 
 use crate::support::{give, take};
@@ -65,6 +66,7 @@ fn one_way_traffic_neither_loses_nor_piles_up() {
             }
         });
         assert_eq!(live(&heap), (0, 0), "{era:?}");
+        heap.check().expect("whole arenas");
         let committed = heap.stats().committed.get().expect("known");
         // Live at once: six batches of 256 blocks of 1 KiB in the mean; far more passed through.
         assert!(committed < 32 << 20, "{era:?}: {committed} bytes for one-way traffic");
@@ -101,6 +103,7 @@ fn more_threads_than_arenas_share_them() {
             }
         });
         assert_eq!(live(&heap), (0, 0), "{era:?}");
+        heap.check().expect("whole arenas");
     }
 }
 
@@ -128,4 +131,149 @@ fn instances_keep_apart() {
     for heap in &heaps {
         assert_eq!(live(heap), (0, 0));
     }
+}
+
+/// Pages of the heap that are in memory, in bytes.
+fn resident(heap: &Ptmalloc) -> usize {
+    const PAGE: usize = 4096;
+    let mut zones = Vec::new();
+    let _ = heap.walk(&mut |step| {
+        if let Step::Zone(zone) = step {
+            zones.push((zone.address, zone.size));
+        }
+        Visit::Continue(())
+    });
+    let mut pages = 0;
+    for (address, size) in zones {
+        let first = address / PAGE * PAGE;
+        let mut answers = vec![0_u8; (address + size).div_ceil(PAGE) - first / PAGE];
+        // SAFETY: a query; the zone is mapped, and there is a byte for each of its pages.
+        let asked = unsafe {
+            libc::mincore(
+                std::ptr::with_exposed_provenance_mut(first),
+                address + size - first,
+                answers.as_mut_ptr(),
+            )
+        };
+        assert_eq!(asked, 0, "a zone is mapped");
+        pages += answers.iter().filter(|&&answer| answer & 1 != 0).count();
+    }
+    pages * PAGE
+}
+
+#[test]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "arenas are aligned to 64 MiB")]
+fn an_idle_thread_costs_64_kib_at_most() {
+    const THREADS: usize = 64;
+    for era in ERAS {
+        for arena_max in [0, THREADS + 1] {
+            let heap = Ptmalloc::new(Config { arena_max, ..Config::new(era) });
+            give(&heap, take(&heap, 100), 100);
+            let committed = || heap.stats().committed.get().expect("known") as usize;
+            let before = (committed(), resident(&heap));
+            let (ready, done) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
+            thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(|| {
+                        let block = take(&heap, 100);
+                        ready.wait();
+                        done.wait();
+                        give(&heap, block, 100);
+                    });
+                }
+                ready.wait();
+                let after = (committed(), resident(&heap));
+                done.wait();
+                let each = [(after.0 - before.0) / THREADS, (after.1 - before.1) / THREADS];
+                assert!(
+                    each[1] <= 64 << 10,
+                    "{era:?}, {arena_max}: {each:?} bytes committed and touched by each"
+                );
+                if arena_max == 0 || era == Era::Ours {
+                    assert!(
+                        each[0] <= 64 << 10,
+                        "{era:?}, {arena_max}: {each:?} bytes committed and touched by each"
+                    );
+                }
+            });
+        }
+    }
+}
+
+/// Far more threads than processors, in a ring: each allocates, passes blocks on to the next, and frees what it gets.
+#[test]
+fn an_oversubscribed_ring_loses_nothing() {
+    const THREADS: usize = 32;
+    const TURNS: usize = 600;
+    struct Passed(NonNull<u8>, usize, u8);
+    // SAFETY: a block is nobody's but the holder's.
+    unsafe impl Send for Passed {}
+    fn check(heap: &Ptmalloc, Passed(block, size, byte): Passed) {
+        // SAFETY: a live block of so many bytes, all of them written.
+        let bytes = unsafe { core::slice::from_raw_parts(block.as_ptr(), size) };
+        assert!(bytes.iter().all(|&found| found == byte));
+        give(heap, block, size);
+    }
+    for era in ERAS {
+        let heap = Ptmalloc::new(Config::new(era));
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| mpsc::channel::<Passed>()).unzip();
+        thread::scope(|scope| {
+            for (number, receiver) in receivers.into_iter().enumerate() {
+                let (heap, next) = (&heap, senders[(number + 1) % THREADS].clone());
+                scope.spawn(move || {
+                    for turn in 0..TURNS {
+                        let size =
+                            1 + (turn * 97 + number * 1009) % if turn % 50 == 0 { 200_000 } else { 3000 };
+                        let block = take(heap, size);
+                        // SAFETY: a live block of so many bytes.
+                        unsafe { block.write_bytes(number as u8, size) };
+                        next.send(Passed(block, size, number as u8)).expect("the next thread receives");
+                        while let Ok(passed) = receiver.try_recv() {
+                            check(heap, passed);
+                        }
+                    }
+                    drop(next);
+                    for passed in receiver {
+                        check(heap, passed);
+                    }
+                });
+            }
+            drop(senders);
+        });
+        assert_eq!(live(&heap), (0, 0), "{era:?}");
+        heap.check().expect("whole arenas");
+    }
+}
+
+/// Blocks of an arena whose thread is gone go home when they are freed, though nobody comes to look there.
+#[test]
+fn nothing_is_stranded_in_an_arena_without_threads() {
+    let heap = Ptmalloc::new(Config { arena_max: 3, ..Config::new(Era::Ours) });
+    give(&heap, take(&heap, 100), 100);
+    for round in 0..10_usize {
+        let (sender, receiver) = mpsc::channel::<Vec<usize>>();
+        // At home in an arena of its own, which has no thread when it ends.
+        let maker =
+            || sender.send((0..2000).map(|_| take(&heap, 100).as_ptr().expose_provenance()).collect());
+        thread::scope(|scope| scope.spawn(maker).join().expect("no panic").expect("a receiver"));
+        let blocks = receiver.recv().expect("blocks");
+        thread::scope(|scope| {
+            let mut freeing = Vec::new();
+            for part in blocks.chunks(1000) {
+                let heap = &heap;
+                freeing.push(scope.spawn(move || {
+                    for &address in part {
+                        let block =
+                            NonNull::new(std::ptr::with_exposed_provenance_mut(address)).expect("a block");
+                        give(heap, block, 100);
+                    }
+                }));
+            }
+            freeing.into_iter().for_each(|one| one.join().expect("no panic"));
+        });
+        let mut waiting = 0;
+        heap.arenas(|arena| waiting += if arena.attached_threads == 0 { arena.inbox_bytes } else { 0 });
+        assert_eq!(waiting, 0, "round {round}");
+    }
+    heap.check().expect("whole arenas");
 }

@@ -5,7 +5,7 @@ use alloc_core::os::schedule::Schedule;
 use alloc_core::os::unix::Os;
 use alloc_ptmalloc::{Config, Era, MMAP_THRESHOLD_MAX, Ptmalloc, TuneError};
 
-use crate::support::{give, take};
+use crate::support::{bare, give, take};
 
 const ERAS: [Era; 3] = [Era::Classic, Era::Modern, Era::Ours];
 
@@ -57,7 +57,8 @@ fn top_is_trimmed_from_the_threshold_on_and_padded() {
         heap.set_trim_threshold(1 << 20).expect("memory");
         let fill = |count: usize| {
             let blocks: Vec<_> = (0..count).map(|_| take(&heap, 100_000)).collect();
-            blocks.into_iter().rev().for_each(|block| give(&heap, block, 100_000));
+            // The last one joins all that was freed before to top.
+            blocks.into_iter().for_each(|block| give(&heap, block, 100_000));
         };
         fill(9);
         assert!(top(&heap) >= 900_000, "{era:?}: below the threshold nothing goes");
@@ -77,8 +78,10 @@ fn top_is_trimmed_from_the_threshold_on_and_padded() {
 fn perturbing_begins_and_ends_at_once() {
     let heap = Ptmalloc::new(Config::default());
     let read = |block: core::ptr::NonNull<u8>| {
-        // SAFETY: a live block of at least so many bytes; the heap filled it.
-        unsafe { block.add(50).read() }
+        // SAFETY: a block of 100 bytes or more.
+        let inside = unsafe { block.add(50) };
+        // SAFETY: memory of the heap, which the heap filled.
+        unsafe { inside.read() }
     };
     for size in [100, 5000] {
         // So that there is a cache with blocks to be given up.
@@ -97,6 +100,34 @@ fn perturbing_begins_and_ends_at_once() {
         give(&heap, block, size);
         assert_eq!(heap.figures().thread_caches, 1, "caches are back");
     }
+}
+
+#[test]
+fn fastbins_take_what_they_are_set_to() {
+    let heap = Ptmalloc::new(bare(Era::Classic));
+    let fast = || {
+        let mut chunks = 0;
+        heap.arenas(|arena| chunks += arena.fast().chunks);
+        chunks
+    };
+    let free = |sizes: [usize; 4]| {
+        for (block, size) in sizes.map(|size| (take(&heap, size), size)) {
+            take(&heap, 300);
+            give(&heap, block, size);
+        }
+    };
+    free([24, 120, 121, 152]);
+    assert_eq!(fast(), 2, "up to chunks of 128 bytes");
+    assert_eq!(heap.set_mxfast(161), Err(TuneError::OutOfRange));
+    assert_eq!(fast(), 2, "left as it was");
+    heap.set_mxfast(160).expect("in range");
+    assert_eq!(fast(), 0, "consolidated");
+    free([24, 120, 152, 153]);
+    assert_eq!(fast(), 3, "up to chunks of 160 bytes");
+    heap.set_mxfast(0).expect("in range");
+    free([24, 120, 152, 153]);
+    assert_eq!(fast(), 0, "none");
+    heap.check().expect("a whole arena");
 }
 
 #[test]
