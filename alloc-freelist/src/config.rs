@@ -46,6 +46,19 @@ pub trait Config: 'static {
     /// Requests of this many bytes and more are spans of their own, from the heap's source of wide blocks.
     const WIDE: usize = 256 << 10;
 
+    /// A span of at most this many bytes that is given back raises the threshold [`WIDE`](Self::WIDE) to its size, since
+    /// such blocks come and go: the next ones are served from zones, which keep their pages. Pages of such blocks go back
+    /// when twice the threshold was freed and not used again. (glibc's rules, and its figures.) 0 for a threshold that
+    /// stays.
+    const WIDE_MOST: usize = 32 << 20;
+
+    /// Bytes that the cache of one thread may hold, in heaps [that have such](crate::SyncFreeList). 0 for none.
+    const THREAD_CACHE: usize = 512 << 10;
+
+    /// Whether sizes are rounded up to classes, as in front of thread caches.
+    #[doc(hidden)]
+    const CLASSES: bool = <Self::Coalesce as Coalesce>::CLASSES;
+
     /// What follows a message about misuse. Only [`header::Checked`] finds any.
     const ON_MISUSE: OnMisuse = OnMisuse::Abort;
 

@@ -47,8 +47,9 @@ pub type FixedFreeList<'m, C = Policy> = FreeList<Nothing<'m>, C>;
 pub type PagesFreeList<C = Policy> = FreeList<crate::OsPages, C, crate::OsPages>;
 
 /// A heap over pages of the operating system that threads share, under one lock. Freed small blocks wait in quick lists.
+/// [`SyncFreeList`](crate::SyncFreeList) has a cache for each thread in front of the same heap.
 #[cfg(feature = "libc")]
-pub type SyncFreeList<C = Policy<crate::fit::Good, crate::header::None, crate::coalesce::Deferred>> =
+pub type LockedFreeList<C = Policy<crate::fit::Good, crate::header::None, crate::coalesce::Deferred>> =
     FreeList<crate::OsPages, C, crate::OsPages, RawLock>;
 
 // SAFETY: the heap's memory is its own, and bound to no thread.
@@ -83,7 +84,7 @@ impl<C: Config> Default for PagesFreeList<C> {
 }
 
 #[cfg(feature = "libc")]
-impl SyncFreeList {
+impl LockedFreeList {
     /// A heap over pages of the operating system that threads share.
     #[must_use]
     pub const fn new() -> Self {
@@ -92,8 +93,8 @@ impl SyncFreeList {
 }
 
 #[cfg(feature = "libc")]
-impl<C: Config> SyncFreeList<C> {
-    /// As [`new`](SyncFreeList::new), with any policies.
+impl<C: Config> LockedFreeList<C> {
+    /// As [`new`](LockedFreeList::new), with any policies.
     #[must_use]
     pub const fn with_policy() -> Self {
         Self::from_parts(crate::os_pages(), crate::os_pages(), RawLock::new())
@@ -101,7 +102,7 @@ impl<C: Config> SyncFreeList<C> {
 }
 
 #[cfg(feature = "libc")]
-impl<C: Config> Default for SyncFreeList<C> {
+impl<C: Config> Default for LockedFreeList<C> {
     fn default() -> Self {
         Self::with_policy()
     }

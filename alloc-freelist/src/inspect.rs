@@ -87,6 +87,18 @@ impl<C: Config> Zone<C> {
         self.for_each_block(&mut |seen| visit(Step::Block(self.shown(seen))))
     }
 
+    /// Whether a thread may cache the block of `size` granules whose holder saw `payload`, in this zone: it is in use for
+    /// the maps, and marked if blocks tell such.
+    #[cfg(feature = "libc")]
+    pub(crate) fn may_cache(self, payload: NonNull<u8>, size: u32) -> bool {
+        let at = self.position(payload);
+        self.payload(at) == payload
+            && at >= self.header().first.get()
+            && at + size <= self.size()
+            && self.edges().next(at + 1, at + size).is_none()
+            && (!C::Header::SIZED || C::Header::is_cached(self, at) && C::Header::used_size(self, at) == size)
+    }
+
     /// The block as users see it.
     pub(crate) fn shown(self, seen: Seen) -> Block {
         let address = self.base().addr().get() + bytes(seen.at) + C::Header::BYTES;

@@ -9,17 +9,21 @@
 //! |---|---|
 //! | [`fit`] | [`Good`](fit::Good) (bins; the default), [`First`](fit::First), [`Next`](fit::Next), [`Best`](fit::Best), all exact |
 //! | [`header`] | [`None`](header::None) (the default), [`Sized`](header::Sized), [`Checked`](header::Checked) |
-//! | [`coalesce`] | [`Immediate`](coalesce::Immediate) (the default), [`Deferred`](coalesce::Deferred) |
+//! | [`coalesce`] | [`Immediate`](coalesce::Immediate) (the default), [`Deferred`](coalesce::Deferred), [`Classed`](coalesce::Classed) |
 //! | source | memory of the caller's, any [`Backend`](alloc_core::backend::Backend), [`Sbrk`], [`StaticBytes`] |
 //! | [`Lock`] | [`Unlocked`], [`RawLock`](alloc_core::sync::RawLock) |
+//! | threads | [`FreeList`] under one lock, or `SyncFreeList`: the same heap with a cache for each thread in front of it |
+//!
+//! Allocating and freeing take constant time in the worst case with `Good` fit, `Immediate` merging and no caches. Quick
+//! lists and caches of threads make most requests shorter and some longer: those that merge a list, or exchange a batch.
 //!
 //! Modules in dependency order, each using only names above it (but for `zone` and the three policies, which are one
 //! floor): `size`, `config`, `zone`, `header`, `fit`, `coalesce`, `heap`, `lock`, `source`, `sbrk`, `freelist`,
-//! `strategy`, `inspect`, `check`, `shared`, `mem_io`.
+//! `strategy`, `inspect`, `check`, `shared`, `threads`, `mem_io`.
 //!
 //! # Not for
 //!
-//! * Programs whose speed is their allocator's, on many threads: one lock serves all of them.
+//! * Heaps of many threads that exchange blocks above 31 KiB all the time: these go by one lock.
 //! * Blocks that are all of one size: a pool is smaller and faster.
 //! * Catching writes beyond a block's end where they happen: [`Checked`](header::Checked) finds them at the next free.
 
@@ -44,17 +48,21 @@ mod shared;
 mod size;
 mod source;
 mod strategy;
+#[cfg(feature = "libc")]
+mod threads;
 mod zone;
 
 pub use check::Fault;
 pub use config::{Config, Policy};
 pub use freelist::{FixedFreeList, FreeList};
 #[cfg(feature = "libc")]
-pub use freelist::{PagesFreeList, SyncFreeList};
+pub use freelist::{LockedFreeList, PagesFreeList};
 pub use lock::{Lock, Unlocked};
 pub use sbrk::Sbrk;
 pub use shared::{SharedFreeList, SharedPark};
 pub use source::{Nothing, StaticBytes};
+#[cfg(feature = "libc")]
+pub use threads::{DefaultPolicy, SyncFreeList};
 
 /// Pages of the operating system.
 #[cfg(feature = "libc")]

@@ -107,7 +107,8 @@ impl<C: Config> SharedFreeList<'_, C> {
         let (head, span) = Self::pieces(memory)?;
         let start = Self::zone_start(span);
         // SAFETY: the bytes behind the lead are ours, as the caller promises.
-        let zone = unsafe { Zone::open(start, span.size - Self::LEAD, Growth::Fixed) }.ok_or(AllocError)?;
+        let zone =
+            unsafe { Zone::open(start, span.size - Self::LEAD, Growth::Fixed, false) }.ok_or(AllocError)?;
         let lock = RawLock::with_park(SharedPark::default());
         let entry = SharedHead { signature: AtomicU64::new(0), size: span.size as u64, lock };
         // SAFETY: the lead is ours, aligned to a granule, and large enough.

@@ -41,6 +41,30 @@ const fn shift_of(size: u32) -> u32 {
     (size | 1 << FINE).ilog2() - FINE
 }
 
+/// Granules in the largest block that threads cache: 31 KiB, the least of a bin.
+pub(crate) const LARGEST_CLASS: usize = 31 << 6;
+
+/// Granules of a block for a request of `size` granules, in heaps with thread caches: the least of a bin, up to the largest
+/// size that threads cache.
+#[inline(always)]
+pub(crate) const fn class_size(size: usize) -> usize {
+    if size < 32 || size > LARGEST_CLASS {
+        return size;
+    }
+    let step = 1 << shift_of(size as u32);
+    (size + step - 1) & !(step - 1)
+}
+
+/// Granules of the smallest block of a bin. `bin` is not 0.
+pub(crate) const fn least_of_bin(bin: usize) -> u32 {
+    let bin = bin as u32;
+    if bin < 2 << FINE {
+        return bin;
+    }
+    let shift = (bin >> FINE) - 1;
+    (bin - (shift << FINE)) << shift
+}
+
 /// The bin that a free block of `size` granules belongs to. `size` is not 0.
 #[inline(always)]
 pub(crate) const fn bin_of(size: u32) -> usize {
@@ -75,6 +99,15 @@ mod tests {
     fn granules_round_up() {
         assert_eq!((granules(0), granules(1), granules(16), granules(17)), (0, 1, 1, 2));
         assert_eq!(bytes(3), 48);
+    }
+
+    #[test]
+    fn the_least_of_a_bin_is_in_it_and_nothing_less() {
+        for bin in 1..BINS {
+            let least = least_of_bin(bin);
+            assert_eq!(bin_of(least), bin);
+            assert!(least == 1 || bin_of(least - 1) == bin - 1, "bin {bin} from {least}");
+        }
     }
 
     proptest! {

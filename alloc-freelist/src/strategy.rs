@@ -6,13 +6,35 @@ use core::ptr::NonNull;
 use alloc_core::backend::Backend;
 use alloc_core::{AllocError, SizedBlocks, Strategy, move_block};
 
+use crate::coalesce::Coalesce;
 use crate::config::Config;
 use crate::freelist::FreeList;
 use crate::header::{Header, KnowsSize};
 use crate::lock::{Held, Lock};
 use crate::size::GRANULE;
+use crate::zone::carve::block_size;
+
+/// Blocks of at most so many bytes are moved rather than resized in place, where quick lists serve all sizes.
+const MOVED: usize = 4096;
 
 impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
+    /// Whether a block is better moved than resized in place: quick lists take less time than the bins do.
+    #[inline(always)]
+    fn moves(old: Layout, new: Layout) -> bool {
+        let most = old.size().max(new.size());
+        C::Coalesce::CLASSES
+            && !C::Header::TRUSTED
+            && most <= MOVED
+            && most < C::WIDE
+            && old.align() <= GRANULE
+    }
+
+    /// Whether blocks for both layouts, of which one moves, are of one size.
+    #[inline(always)]
+    fn is_same_block(old: Layout, new: Layout) -> bool {
+        block_size::<C>(old.size()) == block_size::<C>(new.size())
+    }
+
     /// Whether a block may be resized: always, but for headers that are checked.
     fn trusts(&self, block: NonNull<u8>, layout: Option<Layout>) -> bool {
         if !C::Header::TRUSTED {
@@ -38,10 +60,71 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
 
     /// # Safety
     /// As for [`extend`](Self::extend), and the block does not become larger.
-    unsafe fn shrink_in_place(&self, block: NonNull<u8>, old: usize, new: usize) -> bool {
+    unsafe fn cut(&self, block: NonNull<u8>, old: usize, new: usize) -> bool {
         let _held = Held::acquire(&self.lock);
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.heap.shrink(block, old, new) }
+    }
+
+    /// [`Strategy::grow`] without moving. `None` where that does not do.
+    ///
+    /// # Safety
+    /// As for [`Strategy::grow`].
+    pub(crate) unsafe fn grow_in_place(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<Option<NonNull<u8>>, AllocError> {
+        if !self.trusts(block, Some(old)) {
+            return Err(AllocError);
+        }
+        // SAFETY: the caller promises a live block of ours that `old` fits.
+        Ok(unsafe { self.extend(block, old.size(), new.size()) }.then_some(block))
+    }
+
+    /// [`Strategy::shrink`] without moving. `None` where that does not do.
+    ///
+    /// # Safety
+    /// As for [`Strategy::shrink`].
+    pub(crate) unsafe fn shrink_in_place(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<Option<NonNull<u8>>, AllocError> {
+        if !self.trusts(block, Some(old)) {
+            return Err(AllocError);
+        }
+        // SAFETY: the caller promises a live block of ours that `old` fits, and that it does not become larger.
+        Ok(unsafe { self.cut(block, old.size(), new.size()) }.then_some(block))
+    }
+
+    /// [`SizedBlocks::reallocate`] without moving. `None` where that does not do.
+    ///
+    /// # Safety
+    /// As for [`SizedBlocks::reallocate`].
+    pub(crate) unsafe fn resize_in_place(
+        &self,
+        block: NonNull<u8>,
+        new_size: usize,
+    ) -> Result<Option<NonNull<u8>>, AllocError> {
+        if !self.trusts(block, None) {
+            return Err(AllocError);
+        }
+        let old = {
+            let _held = Held::acquire(&self.lock);
+            // SAFETY: the caller promises a live block of ours.
+            unsafe { self.heap.usable_size(block) }
+        };
+        let in_place = if new_size <= old {
+            // SAFETY: as above, and it does not become larger.
+            unsafe { self.cut(block, old, new_size) }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.extend(block, old, new_size) }
+        };
+        Ok(in_place.then_some(block))
     }
 }
 
@@ -59,31 +142,43 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         let _held = Held::acquire(&self.lock);
         // SAFETY: the caller's promises are the callee's.
-        unsafe { self.heap.deallocate(&self.wide, block, layout) };
+        unsafe { self.heap.deallocate(&self.backend, &self.wide, block, layout) };
     }
 
     unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        if !self.trusts(block, Some(old)) {
-            return Err(AllocError);
+        if Self::moves(old, new) {
+            if Self::is_same_block(old, new) {
+                return Ok(block);
+            }
+            // SAFETY: the caller's promises are the callee's. Refused, the block may still grow where it is.
+            if let Ok(moved) = unsafe { move_block(self, block, old, new) } {
+                return Ok(moved);
+            }
         }
-        // SAFETY: the caller promises a live block of ours that `old` fits.
-        if unsafe { self.extend(block, old.size(), new.size()) } {
-            return Ok(block);
+        // SAFETY: the caller's promises are the callee's.
+        match unsafe { self.grow_in_place(block, old, new) }? {
+            Some(grown) => Ok(grown),
+            // SAFETY: as above.
+            None => unsafe { move_block(self, block, old, new) },
         }
-        // SAFETY: as above.
-        unsafe { move_block(self, block, old, new) }
     }
 
     unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        if !self.trusts(block, Some(old)) {
-            return Err(AllocError);
+        if Self::moves(old, new) {
+            if Self::is_same_block(old, new) {
+                return Ok(block);
+            }
+            // SAFETY: the caller's promises are the callee's. Refused, the block may still shrink where it is.
+            if let Ok(moved) = unsafe { move_block(self, block, old, new) } {
+                return Ok(moved);
+            }
         }
-        // SAFETY: the caller promises a live block of ours that `old` fits, and that it does not become larger.
-        if unsafe { self.shrink_in_place(block, old.size(), new.size()) } {
-            return Ok(block);
+        // SAFETY: the caller's promises are the callee's.
+        match unsafe { self.shrink_in_place(block, old, new) }? {
+            Some(shrunk) => Ok(shrunk),
+            // SAFETY: as above. Where nothing smaller is to be had, the block stays as it is.
+            None => Ok(unsafe { move_block(self, block, old, new) }.unwrap_or(block)),
         }
-        // SAFETY: as above. Where nothing smaller is to be had, the block stays as it is.
-        Ok(unsafe { move_block(self, block, old, new) }.unwrap_or(block))
     }
 }
 
@@ -97,7 +192,7 @@ where
     unsafe fn free(&self, block: NonNull<u8>) {
         let _held = Held::acquire(&self.lock);
         // SAFETY: the caller promises a live block of ours, and its header knows its size.
-        unsafe { self.heap.free(&self.wide, block) };
+        unsafe { self.heap.free(&self.backend, &self.wide, block) };
     }
 
     #[inline]
@@ -111,24 +206,12 @@ where
     }
 
     unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
-        if !self.trusts(block, None) {
-            return Err(AllocError);
+        // SAFETY: the caller's promises are the callee's.
+        if let Some(resized) = unsafe { self.resize_in_place(block, new_size) }? {
+            return Ok(resized);
         }
-        let old = {
-            let _held = Held::acquire(&self.lock);
-            // SAFETY: the caller promises a live block of ours.
-            unsafe { self.heap.usable_size(block) }
-        };
-        let in_place = if new_size <= old {
-            // SAFETY: as above, and it does not become larger.
-            unsafe { self.shrink_in_place(block, old, new_size) }
-        } else {
-            // SAFETY: as above.
-            unsafe { self.extend(block, old, new_size) }
-        };
-        if in_place {
-            return Ok(block);
-        }
+        // SAFETY: a live block of ours, found to be one.
+        let old = unsafe { self.usable_size(block) };
         let layout = Layout::from_size_align(new_size, GRANULE).map_err(|_| AllocError)?;
         let Ok(moved) = self.allocate(layout) else {
             return if new_size <= old { Ok(block) } else { Err(AllocError) };

@@ -4,7 +4,7 @@
 
 use alloc_core::backend::{Failing, Limited, SystemBackend};
 use alloc_core::os::schedule::Schedule;
-use alloc_freelist::coalesce::{Coalesce, Deferred, Immediate};
+use alloc_freelist::coalesce::{Classed, Coalesce, Deferred, Immediate};
 use alloc_freelist::header::{self, Checked, Header, Keyed};
 use alloc_freelist::{Config, FreeList, Unlocked, fit};
 use alloc_testkit::ops::bytes;
@@ -42,7 +42,7 @@ macro_rules! run {
     }};
 }
 
-/// The six combinations of header and coalescing, for one fit.
+/// The eight combinations of header and coalescing, for one fit.
 macro_rules! fits {
     ($choice:expr, $ops:expr, $failing:expr, $fit:ty) => {
         match $choice {
@@ -51,6 +51,8 @@ macro_rules! fits {
             2 => run!($ops, $failing, $fit, header::Sized, Immediate, sized),
             3 => run!($ops, $failing, $fit, header::Sized, Deferred, sized),
             4 => run!($ops, $failing, $fit, Checked, Immediate, sized),
+            5 => run!($ops, $failing, $fit, header::None, Classed, plain),
+            6 => run!($ops, $failing, $fit, header::Sized, Classed<32768>, sized),
             _ => run!($ops, $failing, $fit, Checked<Keyed>, Deferred, sized),
         }
     };
@@ -59,7 +61,7 @@ macro_rules! fits {
 fuzz_target!(|data: &[u8]| {
     let [policy, failing, data @ ..] = data else { return };
     let ops = bytes::from_bytes(data);
-    let choice = policy / 4 % 6;
+    let choice = policy / 4 % 8;
     match policy % 4 {
         0 => fits!(choice, &ops, *failing, fit::Good),
         1 => fits!(choice, &ops, *failing, fit::First),

@@ -82,6 +82,7 @@ pub(crate) fn report() {
     }
     row::<Ours<peers::Immediate>>();
     row::<Ours<peers::Deferred>>();
+    row::<Ours<peers::Classed>>();
     row::<Ours<peers::First>>();
     row::<Ours<peers::Best>>();
     row::<Ours<peers::Sized>>();

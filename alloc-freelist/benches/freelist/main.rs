@@ -12,7 +12,7 @@ mod worst;
 
 use actions::{Running, run};
 use alloc_freelist::FixedFreeList;
-use peers::{Buddy, Deferred, Dlmalloc, Immediate, LinkedList, Rlsf, Sized, Talc};
+use peers::{Buddy, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Rlsf, Sized, Talc};
 
 type Ours<C> = FixedFreeList<'static, C>;
 
@@ -32,6 +32,7 @@ fn throughput() {
         let mut runs: Vec<Box<dyn Running>> = vec![
             run::<Ours<Immediate>>(live, threads),
             run::<Ours<Deferred>>(live, threads),
+            run::<Ours<Classed>>(live, threads),
             run::<Ours<Sized>>(live, threads),
             run::<Talc>(live, threads),
             run::<Rlsf>(live, threads),

@@ -64,6 +64,7 @@ macro_rules! named {
 named! {
     Immediate: "freelist", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Immediate;
     Deferred: "freelist deferred", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Deferred;
+    Classed: "freelist classed", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Classed;
     Sized: "freelist sized", alloc_freelist::fit::Good, alloc_freelist::header::Sized, alloc_freelist::coalesce::Immediate;
     First: "freelist first fit", alloc_freelist::fit::First, alloc_freelist::header::None, alloc_freelist::coalesce::Immediate;
     Best: "freelist best fit", alloc_freelist::fit::Best, alloc_freelist::header::None, alloc_freelist::coalesce::Immediate;

@@ -14,6 +14,8 @@ mod checked;
 mod none;
 mod sized;
 
+use core::ptr::NonNull;
+
 use alloc_core::Misuse;
 
 pub use checked::{Checked, Keyed, Magic, Plain};
@@ -93,6 +95,38 @@ pub trait Header: Sealed {
     fn is_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> bool {
         let _ = (zone, at);
         false
+    }
+
+    /// A thread caches the block whose holder saw `payload`. Not for headers that are trusted; so below.
+    ///
+    /// # Safety
+    /// The block is in use for its zone, and nobody's but the caller's.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn note_cached(payload: NonNull<u8>) {
+        let _ = payload;
+    }
+
+    /// The block leaves a thread's cache to be used again.
+    ///
+    /// # Safety
+    /// As for [`note_cached`](Self::note_cached).
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn note_used(payload: NonNull<u8>) {
+        let _ = payload;
+    }
+
+    /// Size in granules of the block in use whose holder sees `payload`, and 0 for a wide one. Only where blocks tell their
+    /// size.
+    ///
+    /// # Safety
+    /// It is one.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn noted_size(payload: NonNull<u8>) -> u32 {
+        let _ = payload;
+        0
     }
 
     /// The block in use whose holder sees `address`, which lies in the zone; or what is wrong with it. Looks only where

@@ -1,5 +1,7 @@
 //! Eight bytes that know the block's size.
 
+use core::ptr::NonNull;
+
 use alloc_core::Misuse;
 
 use super::{Header, none};
@@ -16,6 +18,16 @@ const STATE: usize = 4;
 
 const USED: u32 = 1;
 const CACHED: u32 = 2;
+
+/// A word of the header in front of a payload.
+///
+/// # Safety
+/// The payload is a block's.
+#[inline(always)]
+unsafe fn word(payload: NonNull<u8>, offset: usize) -> NonNull<u32> {
+    // SAFETY: the header stands right before the payload, and is aligned to 8 as that is to 16.
+    unsafe { payload.sub(Sized::BYTES - offset) }.cast()
+}
 
 impl Header for Sized {
     const BYTES: usize = 8;
@@ -63,6 +75,30 @@ impl Header for Sized {
 
     fn is_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> bool {
         zone.field(at, STATE) == CACHED
+    }
+
+    #[inline(always)]
+    unsafe fn note_cached(payload: NonNull<u8>) {
+        // SAFETY: the caller's promise is the callee's.
+        let word = unsafe { word(payload, STATE) };
+        // SAFETY: a word of a header that nobody else uses.
+        unsafe { word.write(CACHED) };
+    }
+
+    #[inline(always)]
+    unsafe fn note_used(payload: NonNull<u8>) {
+        // SAFETY: the caller's promise is the callee's.
+        let word = unsafe { word(payload, STATE) };
+        // SAFETY: a word of a header that nobody else uses.
+        unsafe { word.write(USED) };
+    }
+
+    #[inline(always)]
+    unsafe fn noted_size(payload: NonNull<u8>) -> u32 {
+        // SAFETY: the caller's promise is the callee's; in front of a wide block are zeros (`heap::wide`).
+        let word = unsafe { word(payload, SIZE) };
+        // SAFETY: written when the block was handed out.
+        unsafe { word.read() }
     }
 
     #[inline(always)]

@@ -66,15 +66,16 @@ impl<C: Config> Heap<C> {
     /// Frees a block after a close look, or reports what is wrong and leaves it alone.
     ///
     /// # Safety
-    /// Where nothing wrong is found, `block` is a live block of this heap.
+    /// Where nothing wrong is found, `block` is a live block of this heap. Both are the backends that it is always used with.
     pub(super) unsafe fn examine_and_free(
         &self,
+        backend: &impl Backend,
         wide: &impl Backend,
         block: NonNull<u8>,
         layout: Option<Layout>,
     ) {
         match self.examine(block, layout) {
-            Ok(Found::InZone(zone, at)) => Self::give(zone, at, 0),
+            Ok(Found::InZone(zone, at)) => self.give(backend, zone, at, 0),
             // SAFETY: it is on the list of wide blocks, and its holder gives it up.
             Ok(Found::Wide(found)) => unsafe { self.free_wide(wide, found.payload()) },
             Err(misuse) => self.report(misuse, block.addr().get()),

@@ -36,6 +36,11 @@ pub(crate) struct Heap<C: Config> {
     lowest: Cell<Option<NodeRef<C>>>,
     /// The zone that came from the backend last: it may grow in place.
     newest: Cell<Option<NodeRef<C>>>,
+    /// Requests of so many bytes and more get spans of their own: [`Config::WIDE`] at first.
+    threshold: Cell<usize>,
+    /// Bytes in blocks of [`Config::WIDE`] bytes and more that were given back to zones and not handed out again since
+    /// pages were last given back: an estimate of what free memory holds pages.
+    spare: Cell<usize>,
     /// Blocks with a span of their own, the newest first.
     wide: Cell<Option<Wide>>,
     /// Bytes in zones' and wide blocks' spans.
@@ -51,6 +56,8 @@ impl<C: Config> Heap<C> {
             current: Cell::new(None),
             lowest: Cell::new(None),
             newest: Cell::new(None),
+            threshold: Cell::new(C::WIDE),
+            spare: Cell::new(0),
             wide: Cell::new(None),
             committed: Cell::new(0),
             committed_peak: Cell::new(0),
@@ -69,6 +76,11 @@ impl<C: Config> Heap<C> {
     /// Misuse found so far.
     pub(crate) fn errors(&self) -> usize {
         self.errors.get()
+    }
+
+    /// Whether the threshold has risen, so that zones serve what comes and goes in spans of its own at first.
+    fn takes_large(&self) -> bool {
+        C::WIDE_MOST > 0 && self.threshold.get() > C::WIDE
     }
 
     fn commit(&self, bytes: usize) {
@@ -114,9 +126,15 @@ impl<C: Config> Heap<C> {
     ) -> Result<NonNull<u8>, AllocError> {
         let (bytes, align) = (layout.size(), layout.align());
         let size = block_size::<C>(bytes);
-        if align <= GRANULE && bytes < C::WIDE && size < MAX_ZONE as usize {
+        if bytes < C::WIDE && size < MAX_ZONE as usize {
             if let Some(zone) = self.current.get() {
                 let size = size as u32;
+                if align > GRANULE {
+                    return match Self::take_over_aligned(zone, size, layout) {
+                        Some(block) => Ok(block),
+                        None => self.allocate_slow(backend, wide, layout),
+                    };
+                }
                 if let Some(at) = zone.take_quick(size, bytes) {
                     return Ok(zone.payload(at));
                 }
@@ -129,41 +147,99 @@ impl<C: Config> Heap<C> {
         self.allocate_slow(backend, wide, layout)
     }
 
+    /// A block of an alignment beyond the granule from one zone: the next one of its size's quick list, if that happens to lie
+    /// well.
+    #[inline(never)]
+    fn take_over_aligned(zone: Zone<C>, size: u32, layout: Layout) -> Option<NonNull<u8>> {
+        let at = zone.take_quick_aligned(size, layout.align(), layout.size()).or_else(|| {
+            let at = zone.take_aligned(size, layout.align(), layout.size())?;
+            zone.header().count(1, 0);
+            Some(at)
+        })?;
+        Some(zone.payload(at))
+    }
+
     /// # Safety
-    /// `block` is a live block of this heap, which `layout` fits.
+    /// `block` is a live block of this heap, which `layout` fits, and both are the backends that it is always used with.
     #[inline(always)]
-    pub(crate) unsafe fn deallocate(&self, wide: &impl Backend, block: NonNull<u8>, layout: Layout) {
+    pub(crate) unsafe fn deallocate(
+        &self,
+        backend: &impl Backend,
+        wide: &impl Backend,
+        block: NonNull<u8>,
+        layout: Layout,
+    ) {
         if C::Header::TRUSTED {
             // SAFETY: the caller's promises are the callee's.
-            return unsafe { self.examine_and_free(wide, block, Some(layout)) };
+            return unsafe { self.examine_and_free(backend, wide, block, Some(layout)) };
         }
         match self.zone_of(block.addr().get()) {
-            Some(zone) => Self::give(zone, zone.position(block), layout.size()),
+            Some(zone) => self.give(backend, zone, zone.position(block), layout.size()),
             // SAFETY: a live block of ours outside of all zones is a wide one.
             None => unsafe { self.free_wide(wide, block) },
         }
     }
 
     /// # Safety
-    /// `block` is a live block of this heap, whose header knows its size.
+    /// As for [`deallocate`](Self::deallocate), and the block's header knows its size.
     #[inline(always)]
-    pub(crate) unsafe fn free(&self, wide: &impl Backend, block: NonNull<u8>) {
+    pub(crate) unsafe fn free(&self, backend: &impl Backend, wide: &impl Backend, block: NonNull<u8>) {
         if C::Header::TRUSTED {
             // SAFETY: the caller's promises are the callee's.
-            return unsafe { self.examine_and_free(wide, block, None) };
+            return unsafe { self.examine_and_free(backend, wide, block, None) };
         }
         match self.zone_of(block.addr().get()) {
-            Some(zone) => Self::give(zone, zone.position(block), 0),
+            Some(zone) => self.give(backend, zone, zone.position(block), 0),
             // SAFETY: a live block of ours outside of all zones is a wide one.
             None => unsafe { self.free_wide(wide, block) },
+        }
+    }
+
+    /// Hands `each` up to `most` blocks of `size` granules, from the current zone.
+    #[cfg(feature = "libc")]
+    pub(crate) fn take_batch(&self, size: u32, most: u32, each: &mut impl FnMut(NonNull<u8>)) {
+        let Some(zone) = self.current.get() else { return };
+        let mut missing = most;
+        while missing > 0 {
+            let Some(at) = zone.take_quick(size, 0) else { break };
+            each(zone.payload(at));
+            missing -= 1;
+        }
+        // The larger the run, the fewer searches; blocks side by side suit the caches of a processor, too.
+        let mut run = missing;
+        while run > 0 {
+            let Some(at) = zone.take_run(size, run) else {
+                run /= 2;
+                continue;
+            };
+            zone.header().count(run as i32, 0);
+            (0..run).rev().for_each(|index| each(zone.payload(at + index * size)));
+            missing -= run;
+            run = run.min(missing);
+        }
+    }
+
+    /// Takes a block of `size` granules back, wherever it lies.
+    #[cfg(feature = "libc")]
+    pub(crate) fn give_back(&self, block: NonNull<u8>, size: u32) {
+        if let Some(zone) = self.zone_of(block.addr().get()) {
+            Self::give_sized(zone, zone.position(block), size);
         }
     }
 
     /// Gives the block at a position back to its zone. `bytes` were requested, where headers do not tell.
     #[inline(always)]
-    fn give(zone: Zone<C>, at: u32, bytes: usize) {
+    fn give(&self, backend: &impl Backend, zone: Zone<C>, at: u32, bytes: usize) {
         let size =
             if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(bytes) as u32 };
+        Self::give_sized(zone, at, size);
+        if size as usize >= C::WIDE / GRANULE && self.takes_large() {
+            self.give_large(backend, zone, size);
+        }
+    }
+
+    #[inline(always)]
+    fn give_sized(zone: Zone<C>, at: u32, size: u32) {
         if !zone.give_quick(at, size) {
             zone.merge(at, size);
             zone.header().count(-1, 0);

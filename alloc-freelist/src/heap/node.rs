@@ -30,6 +30,8 @@ pub(crate) struct Node<C: Config> {
     pub(super) span: Cell<Span>,
     pub(super) next: Cell<Option<NodeRef<C>>>,
     pub(super) owner: Owner,
+    /// Made for blocks of [`Config::WIDE`] bytes and more: smaller ones go there only when there is no other room.
+    pub(super) large: Cell<bool>,
     zone: Zone<C>,
 }
 
@@ -59,20 +61,21 @@ impl<C: Config> NodeRef<C> {
         Zone::<C>::bytes_for(size, growth)?.checked_add(SIZE + GRANULE)
     }
 
-    /// Makes a zone of a span. `None` where it is too small.
+    /// Makes a zone of a span, which reads as zero if `zeroed`. `None` where it is too small.
     ///
     /// # Safety
-    /// The span is readable and writable, within one allocation, and the caller's alone while the node is used.
-    pub(super) unsafe fn make(span: Span, owner: Owner, growth: Growth) -> Option<Self> {
+    /// The span is readable and writable, within one allocation, and the caller's alone while the node is used. They are zero if `zeroed`.
+    pub(super) unsafe fn make(span: Span, owner: Owner, growth: Growth, zeroed: bool) -> Option<Self> {
         let lead = padding(span.start.addr().get(), GRANULE) + SIZE;
         let size = span.size.checked_sub(lead)?;
         // SAFETY: `lead <= span.size`.
         let start = unsafe { span.start.add(lead) };
         // SAFETY: what follows the node is the caller's, as promised.
-        let zone = unsafe { Zone::open(start, size, growth) }?;
+        let zone = unsafe { Zone::open(start, size, growth, zeroed) }?;
         // SAFETY: the lead holds the node.
         let node = unsafe { start.sub(SIZE) }.cast::<Node<C>>();
-        let entry = Node { span: Cell::new(span), next: Cell::new(None), owner, zone };
+        let entry =
+            Node { span: Cell::new(span), next: Cell::new(None), owner, large: Cell::new(false), zone };
         // SAFETY: within the span, hence writable, and aligned: the lead ends on a granule, of which the size is a multiple
         // of the node's alignment.
         unsafe { node.write(entry) };

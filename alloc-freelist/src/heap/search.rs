@@ -28,7 +28,7 @@ impl<C: Config> Heap<C> {
         wide: &impl Backend,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        if layout.size() >= C::WIDE {
+        if layout.size() >= self.threshold.get() {
             // Refused, it may still find room in the zones.
             if let Ok(block) = self.allocate_wide(wide, layout) {
                 return Ok(block);
@@ -46,17 +46,29 @@ impl<C: Config> Heap<C> {
                 return Ok(block);
             }
         }
-        self.grow(backend, layout)?;
-        self.search(layout).ok_or(AllocError)
+        match self.grow(backend, layout) {
+            Ok(()) => self.search(layout).ok_or(AllocError),
+            Err(AllocError) => self.search_in(layout, |_| true).ok_or(AllocError),
+        }
     }
 
-    /// A block from any zone.
+    /// A block from the zones that are there for such.
     fn search(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let large = layout.size() >= C::WIDE && self.takes_large();
+        self.search_in(layout, |node| node.get().large.get() == large)
+    }
+
+    /// A block from any zone that `suits`.
+    fn search_in(&self, layout: Layout, suits: impl Fn(NodeRef<C>) -> bool) -> Option<NonNull<u8>> {
         let size = u32::try_from(block_size::<C>(layout.size())).ok().filter(|&size| size < MAX_ZONE)?;
-        for node in self.nodes() {
+        for node in self.nodes().filter(|&node| suits(node)) {
             let zone = node.zone();
             if let Some(block) = Self::take_from(zone, size, layout) {
-                if !C::Fit::BY_ADDRESS {
+                if layout.size() >= C::WIDE {
+                    self.spare.set(self.spare.get().saturating_sub(layout.size()));
+                }
+                // Large blocks stay among themselves, so that the room they leave is found whole again.
+                if !C::Fit::BY_ADDRESS && layout.size() < C::WIDE {
                     self.current.set(Some(zone));
                 }
                 return Some(block);
@@ -79,7 +91,16 @@ impl<C: Config> Heap<C> {
         let need = block_size::<C>(layout.size()).checked_add(slack).ok_or(AllocError)?;
         let share = self.committed.get().checked_div(C::GROW_SHARE).unwrap_or(0);
         let step = C::GROW.max(share);
-        if self.grow_in_place(backend, need, step) {
+        // Room for several large blocks, which then take turns in the same pages. Costs none until it is used.
+        let large = layout.size() >= C::WIDE && self.takes_large();
+        let step = if large {
+            step.max(self.threshold.get().saturating_mul(4).min(C::WIDE_MOST.saturating_mul(2)))
+        } else {
+            step
+        };
+        if self.newest.get().is_some_and(|node| node.get().large.get() == large)
+            && self.grow_in_place(backend, need, step)
+        {
             return Ok(());
         }
         let least = NodeRef::<C>::span_for(need, Self::GROWTH).ok_or(AllocError)?;
@@ -93,12 +114,14 @@ impl<C: Config> Heap<C> {
             }
         }
         let span = answer?;
+        let zeroed = zeroed_by(backend);
         // SAFETY: a span of the backend is readable, writable and ours.
-        let node = unsafe { NodeRef::make(span, Owner::Backend, Self::GROWTH) };
+        let node = unsafe { NodeRef::make(span, Owner::Backend, Self::GROWTH, zeroed) };
         match node {
             Some(node) => {
+                node.get().large.set(large);
                 self.newest.set(Some(node));
-                self.link(node);
+                self.link(node, layout.size() < C::WIDE);
                 Ok(())
             }
             None => {
@@ -141,13 +164,13 @@ impl<C: Config> Heap<C> {
     pub(crate) unsafe fn add(&self, memory: NonNull<[u8]>) -> Result<(), AllocError> {
         let span = Span { start: memory.cast(), size: memory.len() };
         // SAFETY: the caller's promises are the callee's.
-        let node = unsafe { NodeRef::make(span, Owner::Caller, Growth::Fixed) }.ok_or(AllocError)?;
-        self.link(node);
+        let node = unsafe { NodeRef::make(span, Owner::Caller, Growth::Fixed, false) }.ok_or(AllocError)?;
+        self.link(node, true);
         Ok(())
     }
 
-    /// Puts a node on the list, by address.
-    fn link(&self, node: NodeRef<C>) {
+    /// Puts a node on the list, by address. `serve` has requests go there first.
+    fn link(&self, node: NodeRef<C>, serve: bool) {
         self.commit(node.span().size);
         let start = |node: NodeRef<C>| node.span().start;
         let mut before = None;
@@ -162,11 +185,11 @@ impl<C: Config> Heap<C> {
             None => self.lowest.set(Some(node)),
         }
         // Fits by address look into the lowest zone first.
-        self.current.set(if C::Fit::BY_ADDRESS {
-            self.lowest.get().map(NodeRef::zone)
-        } else {
-            Some(node.zone())
-        });
+        if C::Fit::BY_ADDRESS {
+            self.current.set(self.lowest.get().map(NodeRef::zone));
+        } else if serve || self.current.get().is_none() {
+            self.current.set(Some(node.zone()));
+        }
     }
 
     /// Takes a node from the list.
@@ -180,6 +203,14 @@ impl<C: Config> Heap<C> {
         if self.newest.get() == Some(node) {
             self.newest.set(None);
         }
-        self.current.set(self.lowest.get().map(NodeRef::zone));
+        if C::Fit::BY_ADDRESS || self.current.get() == Some(node.zone()) {
+            let serves = |node: &NodeRef<C>| C::Fit::BY_ADDRESS || !node.get().large.get();
+            self.current.set(self.nodes().find(serves).map(NodeRef::zone));
+        }
     }
+}
+
+/// Whether new spans of a backend read as zero.
+fn zeroed_by<B: Backend>(_backend: &B) -> bool {
+    B::ZEROED
 }

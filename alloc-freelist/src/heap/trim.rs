@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use alloc_core::backend::Backend;
 
 use super::Heap;
-use super::node::Owner;
+use super::node::{NodeRef, Owner};
 use crate::config::Config;
 use crate::header::Header;
 use crate::size::bytes;
@@ -44,6 +44,38 @@ impl<C: Config> Heap<C> {
             });
         }
         given
+    }
+
+    /// After a large block was given back to a zone: gives a zone back, if this one is empty and not the only such one, or the
+    /// pages inside of its large free blocks, when enough of them were not used again.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_large(&self, backend: &impl Backend, zone: Zone<C>, size: u32) {
+        let is_empty = |node: &NodeRef<C>| node.get().large.get() && node.zone().header().live_blocks() == 0;
+        if zone.header().live_blocks() == 0 && self.nodes().filter(is_empty).count() > 1 {
+            // The largest one serves most.
+            if let Some(node) = self.nodes().filter(is_empty).min_by_key(|node| node.span().size) {
+                let span = node.span();
+                self.unlink(node);
+                // SAFETY: the span is as the backend last returned it, and without blocks nobody uses it; the node is off the
+                // list.
+                unsafe { backend.release_span(span) };
+            }
+            return;
+        }
+        if self.nodes().any(|node| node.zone() == zone && node.get().owner == Owner::Caller) {
+            return;
+        }
+        self.spare.set(self.spare.get().saturating_add(bytes(size)));
+        if self.spare.get() > self.threshold.get().saturating_mul(2) {
+            self.spare.set(0);
+            zone.for_each_free(&mut |at, size| {
+                if bytes(size) >= C::WIDE {
+                    Self::purge(backend, zone, at, size, bytes(size));
+                }
+                true
+            });
+        }
     }
 
     /// Gives back the pages within the last `spare` bytes of a free block.

@@ -23,7 +23,12 @@ pub(crate) struct WideHeader {
     pub(super) span: Cell<Span>,
     pub(super) next: Cell<Option<Wide>>,
     previous: Cell<Option<Wide>>,
+    /// Where [`header::Sized`](crate::header::Sized) has the size of a block in a zone, which is not 0.
+    zeros: [u64; 2],
 }
+
+const _: () =
+    assert!(size_of::<WideHeader>() % GRANULE == 0, "nothing lies between the zeros and the payload");
 
 /// Bytes from a wide header to its payload.
 pub(crate) const WIDE_LEAD: usize = size_of::<WideHeader>().next_multiple_of(GRANULE);
@@ -83,7 +88,12 @@ impl<C: Config> Heap<C> {
         // SAFETY: the header fits into the lead.
         let header = unsafe { payload.sub(WIDE_LEAD) }.cast::<WideHeader>();
         let next = self.wide.get();
-        let entry = WideHeader { span: Cell::new(span), next: Cell::new(next), previous: Cell::new(None) };
+        let entry = WideHeader {
+            span: Cell::new(span),
+            next: Cell::new(next),
+            previous: Cell::new(None),
+            zeros: [0; 2],
+        };
         // SAFETY: within the new span, and aligned to a granule, as the payload and the distance to it are.
         unsafe { header.write(entry) };
         let block = Wide(header);
@@ -112,6 +122,9 @@ impl<C: Config> Heap<C> {
         }
         let span = block.span();
         self.uncommit(span.size);
+        if span.size <= C::WIDE_MOST {
+            self.threshold.set(self.threshold.get().max(span.size));
+        }
         // SAFETY: the span came from `source`, as it last returned it, and the caller gives the block up.
         unsafe { source.release_span(span) };
     }

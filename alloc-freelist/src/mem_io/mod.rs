@@ -47,6 +47,7 @@ impl<const MMAP: usize, const ABORT: bool> Config for Seed<MMAP, ABORT> {
     const GROW: usize = 4096;
     const GROW_SHARE: usize = 0;
     const WIDE: usize = MMAP + 1;
+    const WIDE_MOST: usize = 0;
     const ON_MISUSE: OnMisuse = if ABORT { OnMisuse::Abort } else { OnMisuse::Ignore };
 }
 

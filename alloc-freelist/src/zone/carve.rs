@@ -7,12 +7,13 @@ use super::Zone;
 use crate::config::Config;
 use crate::fit::Fit;
 use crate::header::Header;
-use crate::size::{GRANULE, SHIFT, bytes, granules};
+use crate::size::{GRANULE, SHIFT, bytes, class_size, granules};
 
 /// Granules of a block for `size` bytes of payload, or more than any zone has.
 #[inline(always)]
 pub(crate) fn block_size<C: Config>(size: usize) -> usize {
     let size = granules(size + C::Header::BYTES);
+    let size = if C::CLASSES { class_size(size) } else { size };
     if size < C::Header::MIN as usize { C::Header::MIN as usize } else { size }
 }
 
@@ -22,6 +23,18 @@ impl<C: Config> Zone<C> {
     pub(crate) fn take(self, size: u32, requested: usize) -> Option<u32> {
         let (at, found) = C::Fit::take(self, size)?;
         self.carve(at, found, size, requested);
+        Some(at)
+    }
+
+    /// `count` blocks of `size` granules side by side, in use. `None` where there is no room for so many.
+    #[cfg(feature = "libc")]
+    pub(crate) fn take_run(self, size: u32, count: u32) -> Option<u32> {
+        let at = self.take(size * count, 0)?;
+        if C::Header::SIZED {
+            for index in 0..count {
+                C::Header::become_used(self, at + index * size, size, 0);
+            }
+        }
         Some(at)
     }
 

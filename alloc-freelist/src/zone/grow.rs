@@ -51,8 +51,9 @@ impl<C: Config> Zone<C> {
     /// Makes a zone of `size` bytes at `start`, all of it free. `None` where they are too few.
     ///
     /// # Safety
-    /// The bytes are readable and writable, within one allocation, and the zone's alone while it is used.
-    pub(crate) unsafe fn open(start: NonNull<u8>, size: usize, growth: Growth) -> Option<Self> {
+    /// The bytes are readable and writable, within one allocation, and the zone's alone while it is used. They are zero if
+    /// `zeroed`.
+    pub(crate) unsafe fn open(start: NonNull<u8>, size: usize, growth: Growth, zeroed: bool) -> Option<Self> {
         let (lead, size) = Self::layout(start.addr().get(), size)?;
         let limit = if growth == Growth::InPlace { MAX_ZONE } else { size };
         if size == 0 || Self::tables_at(limit) + Self::tables_size(size) + C::Header::MIN > size {
@@ -64,7 +65,7 @@ impl<C: Config> Zone<C> {
         // SAFETY: the base is a multiple of 8, as the phase is, and the header's size was checked to be there with the
         // first tables behind it; nobody else uses the bytes.
         unsafe { base.cast::<ZoneHeader>().write(Self::fresh(size, limit)) };
-        zone.furnish();
+        zone.furnish(zeroed);
         Some(zone)
     }
 
@@ -75,11 +76,15 @@ impl<C: Config> Zone<C> {
         ZoneHeader::new(size, limit, tables, tables_size, budget as u32)
     }
 
-    /// Clears bins and tables behind a fresh header, and makes everything after them one free block.
-    fn furnish(self) {
+    /// Clears bins and tables behind a fresh header, unless they are `zeroed`, and makes everything after them one free
+    /// block.
+    fn furnish(self, zeroed: bool) {
         let header = self.header();
         let (tables, first, size) = (header.tables.get(), header.first.get(), header.size.get());
-        self.clear(HEADS, bytes(first) - HEADS);
+        // What is zero already need not be touched: tables of a large zone are many pages.
+        if !zeroed {
+            self.clear(HEADS, bytes(first) - HEADS);
+        }
         if C::Header::TRUSTED {
             C::Header::cut(self, tables, 0);
         }
@@ -100,7 +105,7 @@ impl<C: Config> Zone<C> {
         let fresh = Self::fresh(header.size.get(), header.limit.get());
         // SAFETY: `open` wrote a header there, whose shared references are gone; it has nothing to drop.
         unsafe { self.base.cast::<ZoneHeader>().write(fresh) };
-        self.furnish();
+        self.furnish(false);
     }
 
     /// Granules that the zone must grow by so that a block of `wanted` fits into what is added, which is to be `step` at

@@ -4,8 +4,8 @@ use core::cell::Cell;
 
 use crate::size::BINS;
 
-/// Quick lists of a zone: for blocks of 1 to 64 granules, that is up to 1 KiB.
-pub(crate) const QUICK: usize = 64;
+/// Quick lists of a zone: one for each size up to 1 KiB, or for each class. The first one is not used.
+pub(crate) const QUICK: usize = 128;
 
 /// Words with a bit for each bin, a power of two of them, since an index into them is masked.
 pub(crate) const MAP_WORDS: usize = BINS.div_ceil(64).next_power_of_two();
@@ -40,8 +40,8 @@ pub(crate) struct ZoneHeader {
     pub(crate) cursor: Cell<u32>,
     /// Size of the tables' block in granules.
     pub(crate) tables_size: Cell<u32>,
-    /// Blocks in quick lists are linked by position, the one freed last first. Index 0 is not used.
-    pub(crate) quick: [Cell<u32>; QUICK + 1],
+    /// Blocks in quick lists are linked by position, the one freed last first.
+    pub(crate) quick: [Cell<u32>; QUICK],
 }
 
 // Where the second of two links lies, for headers without and with 24 bytes before them.
@@ -67,7 +67,7 @@ impl ZoneHeader {
             limit: Cell::new(limit),
             cursor: Cell::new(0),
             tables_size: Cell::new(tables_size),
-            quick: [const { Cell::new(0) }; QUICK + 1],
+            quick: [const { Cell::new(0) }; QUICK],
         }
     }
 

@@ -6,11 +6,11 @@ use core::ptr::NonNull;
 use alloc_core::backend::{Limited, PagesBackend, Region, SystemBackend};
 use alloc_core::os::unix::Os;
 use alloc_core::sync::RawLock;
-use alloc_freelist::coalesce::{Deferred, Immediate};
+use alloc_freelist::coalesce::{Classed, Deferred, Immediate};
 use alloc_freelist::header::{self, Checked, Keyed};
 use alloc_freelist::{
-    Config, FixedFreeList, FreeList, Nothing, OsPages, PagesFreeList, Policy, Sbrk, SharedFreeList,
-    SyncFreeList, fit,
+    Config, FixedFreeList, FreeList, LockedFreeList, Nothing, OsPages, PagesFreeList, Policy, Sbrk,
+    SharedFreeList, SyncFreeList, fit,
 };
 use alloc_testkit::{Limits, conformance};
 
@@ -58,7 +58,11 @@ macro_rules! stamp {
 stamp! {
     good_none: fit::Good, header::None, Immediate;
     good_none_deferred: fit::Good, header::None, Deferred;
+    good_none_classed: fit::Good, header::None, Classed;
     good_sized: fit::Good, header::Sized, Immediate, sized;
+    good_sized_classed: fit::Good, header::Sized, Classed<65536>, sized;
+    first_checked_classed: fit::First, Checked<Keyed>, Classed, sized;
+    best_none_classed: fit::Best, header::None, Classed;
     good_sized_deferred: fit::Good, header::Sized, Deferred, sized;
     good_checked: fit::Good, Checked, Immediate, sized;
     good_checked_deferred: fit::Good, Checked<Keyed>, Deferred, sized;
@@ -83,6 +87,15 @@ stamp! {
 }
 
 type Shared<C> = FreeList<OsPages, C, OsPages, RawLock>;
+type Cached<F, H, C> = SyncFreeList<Small<F, H, C>, SystemBackend, SystemBackend>;
+
+fn cached<F: fit::Fit, H: header::Header, C: alloc_freelist::coalesce::Coalesce>() -> Cached<F, H, C> {
+    SyncFreeList::from_parts(SystemBackend, SystemBackend)
+}
+
+fn cached_in_a_region(buffer: &mut [MaybeUninit<u8>]) -> SyncFreeList<Policy, Region<'_>, Nothing<'static>> {
+    SyncFreeList::from_parts(Region::new(buffer), Nothing::new())
+}
 type Capped = Limited<PagesBackend<Os>>;
 
 fn capped() -> FreeList<Capped, Policy, Capped, RawLock> {
@@ -110,7 +123,15 @@ conformance! {
     in_memory: in_shared_memory::<Policy>(&mut buffer()), sync, limits = FIXED, exhaustible;
     in_memory_deferred: in_shared_memory::<Policy<fit::Best, header::Sized, Deferred>>(&mut buffer()), sync,
         limits = FIXED, exhaustible;
-    shared: SyncFreeList::new(), sync;
+    locked: LockedFreeList::new(), sync;
+    cached: SyncFreeList::new(), sync;
+    cached_none: cached::<fit::First, header::None, Immediate>(), sync;
+    cached_sized: cached::<fit::Good, header::Sized, Deferred>(), sized, sync;
+    cached_best: cached::<fit::Best, header::Sized, Immediate>(), sized, sync;
+    cached_next: cached::<fit::Next, header::None, Deferred>(), sync;
+    cached_classed: cached::<fit::Good, header::Sized, Classed>(), sized, sync;
+    cached_checked: cached::<fit::Good, Checked<Keyed>, Deferred>(), sized, sync;
+    cached_in_a_region: cached_in_a_region(&mut buffer()), sync, limits = FIXED.serving(BUFFER / 8), exhaustible;
     shared_sized: Shared::<Policy<fit::Good, header::Sized, Deferred>>::from_parts(
         PagesBackend::new(Os), PagesBackend::new(Os), RawLock::new()), sized, sync;
     capped: capped(), sync, limits = Limits::bytes(8 << 20).serving(1 << 20);

@@ -9,3 +9,4 @@ mod mem_io;
 mod regions;
 mod steps;
 mod support;
+mod threads;

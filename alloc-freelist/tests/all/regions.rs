@@ -223,3 +223,38 @@ fn smashed_links_are_mended_where_misuse_is_ignored() {
     heap.check().expect("a whole heap");
     assert_eq!(heap.stats().free_blocks.get(), Some(1));
 }
+
+/// A freed span raises the threshold: what comes and goes is served from one zone, whose pages go back in the end.
+#[test]
+fn large_blocks_take_turns_in_a_zone() {
+    const MIB: usize = 1 << 20;
+    let (zones, wide) = (Counting::new(PagesBackend::new(Os)), Counting::new(PagesBackend::new(Os)));
+    let heap = FreeList::<_, Policy, _>::from_parts(&zones, &wide, alloc_freelist::Unlocked::new());
+    let small = take(&heap, 100);
+    give(&heap, take(&heap, 4 * MIB), 4 * MIB);
+    assert_eq!(
+        (wide.counts().allocations, wide.counts().bytes),
+        (1, 0),
+        "the first one has a span of its own"
+    );
+    let mut spans = None;
+    for size in [MIB / 2, MIB, 3 * MIB, 2 * MIB, MIB / 4].repeat(20) {
+        let (first, second) = (take(&heap, size), take(&heap, size / 2));
+        assert!(heap.stats().mapped_blocks.get() == Some(0) && heap.check().is_ok());
+        assert_eq!(zones.counts().allocations, *spans.get_or_insert(zones.counts().allocations));
+        give(&heap, second, size / 2);
+        give(&heap, first, size);
+    }
+    assert_eq!(wide.counts().allocations, 1, "no further spans");
+    // More than twice the threshold is freed and not used again.
+    let held: Vec<_> = (0..12).map(|_| take(&heap, MIB)).collect();
+    let purged = zones.counts().purged;
+    held.into_iter().for_each(|block| give(&heap, block, MIB));
+    assert!(zones.counts().purged >= purged + 4 * MIB, "{:?}", zones.counts());
+    give(&heap, take(&heap, 40 * MIB), 40 * MIB);
+    assert_eq!(wide.counts().bytes, 0);
+    give(&heap, take(&heap, 5 * MIB), 5 * MIB);
+    assert_eq!(wide.counts().allocations, 3, "40 MiB are more than may raise the threshold");
+    give(&heap, small, 100);
+    heap.check().expect("a whole heap");
+}

@@ -3,7 +3,7 @@
 use core::mem::MaybeUninit;
 
 use alloc_core::backend::SystemBackend;
-use alloc_freelist::coalesce::{Coalesce, Deferred, Immediate};
+use alloc_freelist::coalesce::{Classed, Coalesce, Deferred, Immediate};
 use alloc_freelist::header::{self, Checked, Header, Keyed};
 use alloc_freelist::{Config, FixedFreeList, FreeList, Policy, Unlocked, fit};
 use alloc_testkit::ops::generate;
@@ -72,7 +72,10 @@ macro_rules! steps {
 steps! {
     good_none: fit::Good, header::None, Immediate, plain;
     good_none_deferred: fit::Good, header::None, Deferred, plain;
+    good_none_classed: fit::Good, header::None, Classed, plain;
     good_sized: fit::Good, header::Sized, Immediate, sized;
+    next_sized_classed: fit::Next, header::Sized, Classed<16384>, sized;
+    best_checked_classed: fit::Best, Checked, Classed, sized;
     good_sized_deferred: fit::Good, header::Sized, Deferred<512, 8192>, sized;
     good_checked: fit::Good, Checked, Immediate, sized;
     good_checked_deferred: fit::Good, Checked<Keyed>, Deferred<1024, 4096>, sized;
