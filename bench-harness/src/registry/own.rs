@@ -58,7 +58,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     own!("ptmalloc", "arenas, bins and boundary tags behind a thread cache that trades in magazines", reuses: true),
     own!("ptmalloc_modern", "the same heap with the habits of glibc 2.43", reuses: true),
     own!("ptmalloc_classic", "the same heap with the habits of glibc up to 2.41", reuses: true),
-    own!("freelist", "bins of free blocks, merged at once, under one lock", reuses: true),
+    own!("freelist", "bins of free blocks behind a cache for each thread", reuses: true),
     own!("mem_io", "first fit with checked headers over the program break, under one lock", reuses: true),
     own!("bump", "a shared arena that never takes memory back", reuses: false),
 ];
