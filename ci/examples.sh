@@ -8,5 +8,8 @@ done
 for example in global shared_memory; do
   cargo run -q -p alloc-freelist --all-features --example "$example"
 done
+for example in global two_heaps; do
+  cargo run -q -p alloc-ptmalloc --all-features --example "$example"
+done
 # A package of its own, without std: built for the host, where it can run.
 CARGO_TARGET_DIR=$PWD/target/bare cargo run -q --release --manifest-path alloc-freelist/examples/bare/Cargo.toml

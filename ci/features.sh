@@ -17,7 +17,7 @@ each() {
 each alloc-core libc std lock_api allocator-api2-02 allocator-api2-04
 each alloc-bump libc std allocator-api2-02 allocator-api2-04
 each alloc-freelist libc std allocator-api2-02 allocator-api2-04
-each alloc-ptmalloc allocator-api2-02 allocator-api2-04
+each alloc-ptmalloc std allocator-api2-02 allocator-api2-04
 each alloc-select ptmalloc libc freelist mem_io bump
 for peer in mimalloc jemalloc snmalloc rpmalloc; do
   cargo check -q -p bench-harness --features "$peer"

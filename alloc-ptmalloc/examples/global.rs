@@ -36,7 +36,7 @@ fn main() {
     HEAP.check().expect("whole arenas");
 
     let show = |name: &str, bin: BinFigures| {
-        println!("    {name:<9} {:>5} chunks {:>9} bytes", bin.chunks, bin.bytes)
+        println!("    {name:<9} {:>5} chunks {:>9} bytes", bin.chunks, bin.bytes);
     };
     let mut arenas = 0;
     // What is printed here is allocated here: no arena is locked while it is shown.

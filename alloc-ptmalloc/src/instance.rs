@@ -5,30 +5,22 @@
 
 use core::ptr::{self, NonNull};
 
-use alloc_core::Misuse;
 use alloc_core::backend::{Backend, Span};
 use alloc_core::sync::RankedMutex;
 use alloc_core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use alloc_core::sync::static_atomic::AtomicU64;
 
 use crate::arena::{Arena, State, destroy_arena};
-use crate::chunk::Chunk;
-use crate::class;
 use crate::clock;
 use crate::config::{CheckLevel, Config, Tunables};
 use crate::key;
-use crate::magazine::Magazine;
 use crate::mapped::Mapped;
-use crate::owner;
 use crate::process::{self, Member};
 use crate::ranks;
 use crate::registry::{Registry, arena_limit};
 use crate::source::Source;
 use crate::tcache::ThreadCache;
 use crate::tcache::slot::{CacheRef, Slot, token};
-
-/// Bytes that may wait in an inbox before whoever brings more puts them away himself.
-const HELP_FROM: usize = 256 << 10;
 
 /// A strategy in use.
 #[derive(Debug)]
@@ -244,100 +236,6 @@ impl<B: Backend> Instance<B> {
         }
     }
 
-    /// Puts away what other threads handed over. The arena is locked.
-    pub(crate) fn drain(&self, arena: &Arena, state: &mut State) {
-        let mut waiting = arena.inbox.take();
-        // SAFETY: what was taken from the inbox is ours alone.
-        while let Some(magazine) = unsafe { waiting.pop() } {
-            // SAFETY: the arena is locked, and the blocks are its own.
-            unsafe { state.keep(&self.source, magazine) };
-        }
-    }
-
-    /// Puts away what other threads hand over to an arena that has no threads, which nobody else would.
-    fn help(&self, arena: &Arena) {
-        arena.inbox.help(|| {
-            // Relaxed: after the fence in `help`, which pairs with the sender's.
-            if arena.attached_threads.load(Ordering::Relaxed) != 0 {
-                return false;
-            }
-            let Some(mut state) = arena.state.try_lock() else { return false };
-            self.drain(arena, &mut state);
-            true
-        });
-    }
-
-    /// Works on an arena under its lock, after putting away what waits there.
-    pub(crate) fn locked<R>(&self, arena: &Arena, work: impl FnOnce(&mut State) -> R) -> R {
-        let mut state = arena.state.lock();
-        self.drain(arena, &mut state);
-        let done = work(&mut state);
-        drop(state);
-        if !self.has_one_arena() {
-            // What came meanwhile may have been left to us.
-            self.help(arena);
-        }
-        done
-    }
-
-    /// Hands a magazine over to the arena that its blocks came from.
-    ///
-    /// # Safety
-    /// The magazine is not empty, its blocks are of the arena `id` and nobody else's.
-    pub(crate) unsafe fn hand_over(&self, id: u16, magazine: Magazine) {
-        let Some(arena) = owner::arena_of(id) else {
-            // Only a block that was never ours can be of no arena.
-            if let Some(block) = NonNull::new(magazine.head.cast()) {
-                self.source.misuse(Misuse::ForeignPointer, block);
-            }
-            return;
-        };
-        // SAFETY: arenas live as long as their instance, hence as long as a block of theirs is in use.
-        let arena = unsafe { arena.as_ref() };
-        let bytes = magazine.count * class::chunk_size(magazine.class);
-        // SAFETY: the caller's promise.
-        let waiting = unsafe { arena.inbox.push(magazine, bytes) };
-        // An owner that does not come leaves it to those who bring.
-        // Relaxed: after the fence in `push`.
-        if arena.attached_threads.load(Ordering::Relaxed) == 0 {
-            self.help(arena);
-        } else if waiting > HELP_FROM
-            && let Some(mut state) = arena.state.try_lock()
-        {
-            self.drain(arena, &mut state);
-        }
-    }
-
-    /// Whether `block` lies in the depot of its arena: for the closer look at a block that holds the key.
-    #[cold]
-    pub(crate) fn keeps(&self, class: usize, block: NonNull<u8>) -> bool {
-        let Some(arena) = owner::arena_of(owner::of(block.addr().get())) else { return false };
-        // SAFETY: arenas live as long as their instance.
-        let arena = unsafe { arena.as_ref() };
-        // SAFETY: the arena is locked.
-        self.locked(arena, |state| unsafe { state.depot.holds(class, block) })
-    }
-
-    /// Gives one block back to its arena.
-    ///
-    /// # Safety
-    /// The block lies in a heap, was handed out by this instance and given up by its holder; or it never was: that is what the
-    /// checks are for.
-    pub(crate) unsafe fn give_back(&self, block: NonNull<u8>) {
-        let Some(arena) = owner::arena_of(owner::of(block.addr().get())) else {
-            return self.source.misuse(Misuse::ForeignPointer, block);
-        };
-        // SAFETY: in a heap, where the chunk of a block lies before it.
-        let chunk = unsafe { Chunk::of_block(block) };
-        // SAFETY: arenas live as long as their instance.
-        let arena = unsafe { arena.as_ref() };
-        self.locked(arena, |state| {
-            // SAFETY: the arena is locked; the caller's promise.
-            unsafe { state.free(&self.source, chunk) };
-            self.examine(state);
-        });
-    }
-
     /// Works on one arena after the other, under its lock, the calling thread's first, until `work` has an answer. Makes the
     /// main arena when there is none.
     pub(crate) fn try_arenas<R>(
@@ -371,7 +269,7 @@ impl<B: Backend> Instance<B> {
 
     /// Walks an arena where the user asked for that, and says what is wrong with it.
     #[inline]
-    fn examine(&self, state: &State) {
+    pub(crate) fn examine(&self, state: &State) {
         if self.source.config.check == CheckLevel::Full {
             self.examine_now(state);
         }
@@ -383,7 +281,7 @@ impl<B: Backend> Instance<B> {
         if let Err(fault) = unsafe { state.check(&self.source) }
             && let Some(at) = NonNull::new(ptr::without_provenance_mut(fault.address))
         {
-            self.source.misuse(Misuse::CorruptedHeader, at);
+            self.source.misuse(fault.misuse(), at);
         }
     }
 
@@ -406,48 +304,5 @@ impl<B: Backend> Instance<B> {
             self.locked(arena, |state| unsafe { state.consolidate(&self.source) });
             None::<()>
         });
-    }
-
-    /// Takes every lock, so that no other thread is in the middle of a change when the process forks.
-    pub(crate) fn hold_all(&self) {
-        self.registry.hold();
-        self.each_arena(|arena| {
-            arena.state.hold();
-            None::<()>
-        });
-        self.source.mapped.hold();
-    }
-
-    /// Gives every lock back that [`hold_all`](Self::hold_all) took.
-    ///
-    /// # Safety
-    /// The calling thread called `hold_all` before the process forked, and this is the parent.
-    pub(crate) unsafe fn release_all(&self) {
-        // SAFETY: held since `hold_all`.
-        unsafe { self.source.mapped.release() };
-        self.each_arena(|arena| {
-            // SAFETY: held since `hold_all`: no arena was made meanwhile, since that takes the registry's lock.
-            unsafe { arena.state.release() };
-            None::<()>
-        });
-        // SAFETY: held since `hold_all`.
-        unsafe { self.registry.release() };
-    }
-
-    /// Makes every lock free in the child, and forgets the threads that do not exist there.
-    ///
-    /// # Safety
-    /// The thread that called `hold_all` forked, and this is its only child thread.
-    pub(crate) unsafe fn reset_all(&self) {
-        // SAFETY: the holder was the thread that forked.
-        unsafe { self.source.mapped.reset_after_fork() };
-        self.each_arena(|arena| {
-            // SAFETY: as above.
-            unsafe { arena.state.reset_after_fork() };
-            None::<()>
-        });
-        // SAFETY: as above.
-        unsafe { self.registry.reset_after_fork() };
-        self.registry.lock().forget_other_threads(token());
     }
 }

@@ -29,8 +29,8 @@
 //! | `owner`, `heap`, `mapped`, `source` | memory from the system, and whose an address is |
 //! | `arena`, `top`, `perturb` | `malloc_state` and its verbs, one file each |
 //! | `check` | walkers that derive an arena anew |
-//! | `tcache`, `registry`, `instance`, `process` | threads: their caches and arenas, their ends, forks |
-//! | `ptmalloc`, `resize`, `strategy` | the front door |
+//! | `tcache`, `registry`, `instance`, `handover`, `process`, `fork` | threads: their caches and arenas, their ends, forks |
+//! | `ptmalloc`, `obtain`, `give`, `resize`, `strategy` | the front door: hits, and the ways beyond |
 //! | `inspect`, `figures`, `survey`, `tune` | looking inside, and `mallopt` |
 //!
 //! # Not for
@@ -41,6 +41,11 @@
 
 // A model build checks its files one by one, with loom's atomics: see `tests/loom_*.rs`.
 #![cfg(not(alloc_loom))]
+// The C library is built without std, whose panic handler alone would call for thread-local storage by name.
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
+
+#[cfg(any(test, feature = "std", not(all(target_arch = "x86_64", target_os = "linux", not(miri)))))]
+extern crate std;
 
 /// The example of the README, which is run as well.
 #[cfg(doctest)]
@@ -56,6 +61,9 @@ mod clock;
 mod config;
 mod depot;
 mod figures;
+mod fork;
+mod give;
+mod handover;
 mod heap;
 mod inbox;
 mod inspect;
@@ -64,6 +72,7 @@ mod key;
 mod links;
 mod magazine;
 mod mapped;
+mod obtain;
 mod owner;
 mod perturb;
 mod process;
@@ -83,5 +92,7 @@ pub use check::Fault;
 pub use config::{CheckLevel, Config, Era, MMAP_THRESHOLD_MAX};
 pub use figures::{ArenaFigures, BinFigures, Figures};
 pub use ptmalloc::Ptmalloc;
-pub use tcache::slot::{CacheRef, ProcessSlot, SharedSlot, Slot};
+#[cfg(feature = "std")]
+pub use tcache::slot::ProcessSlot;
+pub use tcache::slot::{CacheRef, LibrarySlot, SharedSlot, Slot};
 pub use tune::TuneError;

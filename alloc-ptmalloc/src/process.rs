@@ -11,7 +11,9 @@ use alloc_core::sync::static_atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::instance::Instance;
 use crate::ranks;
-use crate::tcache::slot::{ProcessSlot, SharedSlot, Slot, token};
+#[cfg(feature = "std")]
+use crate::tcache::slot::ProcessSlot;
+use crate::tcache::slot::{LibrarySlot, SharedSlot, Slot, token};
 
 /// An instance in the list: what the hooks call, whatever its backend.
 #[derive(Debug)]
@@ -179,7 +181,9 @@ fn make_key() -> u64 {
 /// it: they do so without a cache.
 unsafe extern "C" fn thread_ends(_: *mut c_void) {
     let token = token();
+    #[cfg(feature = "std")]
     ProcessSlot::close();
+    LibrarySlot::close();
     SharedSlot::close();
     INSTANCES.lock().each(|member| {
         // SAFETY: the member is in the list.

@@ -23,7 +23,7 @@
 //! |---|---|---|---|
 //! | `ptmalloc` (on by default) | arenas and bins behind thread caches; also as `ptmalloc_classic` and `ptmalloc_modern`, with the habits of two eras of glibc | yes | yes |
 //! | `libc` | the C library's allocator | yes | yes |
-//! | `freelist` | bins of free blocks, merged at once, under one lock | yes | yes |
+//! | `freelist` | bins of free blocks behind a cache for each thread | yes | yes |
 //! | `mem_io` | first fit with checked headers over the program break, under one lock | yes | yes |
 //! | `bump` | an arena that threads share | yes | no: for programs that end soon |
 //!
@@ -39,18 +39,45 @@
 //!
 //! Libraries: only the program that is finally run should declare a `#[global_allocator]`.
 
-#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(
+    feature = "ptmalloc",
+    feature = "libc",
+    feature = "freelist",
+    feature = "mem_io",
+    feature = "bump"
+))]
 mod chosen;
-#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(
+    feature = "ptmalloc",
+    feature = "libc",
+    feature = "freelist",
+    feature = "mem_io",
+    feature = "bump"
+))]
 mod default;
 mod names;
 
-#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(
+    feature = "ptmalloc",
+    feature = "libc",
+    feature = "freelist",
+    feature = "mem_io",
+    feature = "bump"
+))]
 pub use chosen::{Chosen, VARIABLE};
-#[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+#[cfg(any(
+    feature = "ptmalloc",
+    feature = "libc",
+    feature = "freelist",
+    feature = "mem_io",
+    feature = "bump"
+))]
 pub use default::{DefaultStrategy, Strata};
 pub use names::{Named, UnknownStrategy, by_name, strategies};
 
-#[cfg(all(doctest, any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump")))]
+#[cfg(all(
+    doctest,
+    any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump")
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -22,10 +22,9 @@ use alloc_core::Misuse;
 use alloc_core::backend::Backend;
 
 use super::State;
-use crate::bins::map::{self, MIN_LARGE, UNSORTED};
+use crate::bins::map::{self, MIN_LARGE};
 use crate::chunk::{Chunk, PREV_IN_USE};
 use crate::config::Era;
-use crate::links::Mask;
 use crate::size::{MIN_CHUNK, TO_BLOCK};
 use crate::source::Source;
 
@@ -45,9 +44,6 @@ impl Found {
         Self { chunk, clean_from: usize::MAX }
     }
 }
-
-/// Chunks that one request sorts out of the unsorted bin at most, as in glibc.
-const SWEEP_LIMIT: usize = 10_000;
 
 /// A remainder of this size or more is sorted at once: where it can be purged and found by any request.
 pub(super) const LARGEST_REMAINDER: usize = 64 << 10;
@@ -248,74 +244,6 @@ impl State {
         unsafe { self.take_out(source, chunk, have) }
     }
 
-    /// Eras `Classic` and `Modern`: glibc's `_int_malloc` up to the use of top.
-    ///
-    /// # Safety
-    /// As for [`allocate`](Self::allocate).
-    unsafe fn search_as_glibc<B: Backend>(&mut self, source: &Source<B>, size: usize) -> Option<Chunk> {
-        if self.fastbins.chunks() > 0 {
-            // SAFETY: the arena is held.
-            match unsafe { self.fastbins.pop(size, Mask::new(source.config.check)) } {
-                Ok(None) => {}
-                Ok(chunk) => return chunk,
-                Err((misuse, chunk)) => source.misuse(misuse, chunk.block()),
-            }
-        }
-        if size < MIN_LARGE {
-            // SAFETY: the caller's promises are the callee's.
-            if let Some(chunk) = unsafe { self.take_exact(source, size) } {
-                return Some(chunk);
-            }
-        } else if self.fastbins.chunks() > 0 {
-            // SAFETY: as above.
-            unsafe { self.consolidate(source) };
-        }
-        // SAFETY: as above.
-        if let Some(chunk) = unsafe { self.sweep(source, size) } {
-            return Some(chunk);
-        }
-        // SAFETY: as above.
-        let (chunk, have) = unsafe { self.take_fit(source, size) }?;
-        // SAFETY: the chunk is free, off its list, and as large.
-        unsafe { self.split(source, chunk, have, size) };
-        Some(chunk)
-    }
-
-    /// Gives each chunk of the unsorted bin, from the oldest on, its one chance, and sorts it if it does not take it.
-    ///
-    /// # Safety
-    /// As for [`allocate`](Self::allocate).
-    unsafe fn sweep<B: Backend>(&mut self, source: &Source<B>, size: usize) -> Option<Chunk> {
-        for _ in 0..SWEEP_LIMIT {
-            let chunk = self.bins.oldest_unsorted()?;
-            // SAFETY: a chunk in a bin is free.
-            let have = unsafe { chunk.size() };
-            // Only for small requests, only if nothing else waits: runs of small requests get neighbouring memory.
-            let cut = size < MIN_LARGE
-                && have > size + MIN_CHUNK
-                && self.last_remainder == Some(chunk)
-                // SAFETY: it is in the unsorted bin.
-                && unsafe { self.bins.is_only_unsorted(chunk) };
-            // SAFETY: the chunk is on a list.
-            if !unsafe { self.take_sound(source, chunk, have, MIN_CHUNK) } {
-                continue;
-            }
-            if cut {
-                // SAFETY: the chunk is free, off its list, and larger than `size`.
-                unsafe { self.split(source, chunk, have, size) };
-                return Some(chunk);
-            }
-            if have == size {
-                // SAFETY: the chunk is off its list, and the arena's.
-                unsafe { chunk.set_used(size, self.flags) };
-                return Some(chunk);
-            }
-            // SAFETY: the chunk is free, of this size, merged, and off its list.
-            unsafe { self.sort(source, chunk, have) };
-        }
-        None
-    }
-
     /// Makes a free chunk of `have` bytes one in use of `size`, and its rest a free one. A rest too small for a chunk stays
     /// with it.
     ///
@@ -419,52 +347,6 @@ impl State {
                 unsafe { self.distrust(source, misuse, chunk, size) };
                 false
             }
-        }
-    }
-
-    /// Reports a chunk and leaves it out: it counts as in use from now on, and the bins that it may be in start anew.
-    ///
-    /// # Safety
-    /// As for [`take_out`](Self::take_out).
-    #[cold]
-    unsafe fn distrust<B: Backend>(&mut self, source: &Source<B>, misuse: Misuse, chunk: Chunk, size: usize) {
-        self.forget(source, misuse, chunk);
-        self.bins.forget(map::index(size));
-        self.bins.forget(UNSORTED);
-        // SAFETY: the size does not leave the heap.
-        let next = unsafe { chunk.at_offset(size) };
-        // SAFETY: a word of the heap.
-        if unsafe { next.prev_size() } == size {
-            // SAFETY: the size is the one that the foot tells, so that a chunk follows.
-            unsafe { next.set_prev_in_use(true) };
-        }
-    }
-
-    /// Reports a bin's links, and starts the bin anew.
-    #[cold]
-    fn distrust_bin<B: Backend>(&mut self, source: &Source<B>, misuse: Misuse, bin: usize) {
-        if let Some(head) = self.bins.head(bin) {
-            source.misuse(misuse, head.block());
-        }
-        self.bins.forget(bin);
-    }
-
-    /// Reports a chunk, whose size word may be anything, and starts the bins that it heads anew.
-    #[cold]
-    fn forget<B: Backend>(&mut self, source: &Source<B>, misuse: Misuse, chunk: Chunk) {
-        source.misuse(misuse, chunk.block());
-        for bin in UNSORTED..map::BINS {
-            if self.bins.head(bin) == Some(chunk) {
-                self.bins.forget(bin);
-            }
-        }
-    }
-
-    /// Says what went wrong when a chunk was put in a bin, which has started anew with it.
-    #[inline]
-    pub(super) fn report<B: Backend>(&self, source: &Source<B>, put: Result<(), Misuse>, chunk: Chunk) {
-        if let Err(misuse) = put {
-            source.misuse(misuse, chunk.block());
         }
     }
 }

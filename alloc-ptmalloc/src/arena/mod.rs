@@ -19,11 +19,13 @@ mod aligned;
 mod alloc;
 mod batch;
 mod consolidate;
+mod distrust;
 mod free;
 mod grow;
 mod purge;
 mod realloc;
 mod rebuild;
+mod sweep;
 #[cfg(test)]
 #[expect(clippy::multiple_unsafe_ops_per_block, reason = "the life of a chunk in one go")]
 mod tests;

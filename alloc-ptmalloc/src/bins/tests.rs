@@ -7,7 +7,7 @@ use alloc_core::Misuse;
 use proptest::prelude::*;
 
 use super::Bins;
-use super::fast::{Fastbins, MAX_FAST};
+use super::fast::{Fastbins, NFASTBINS};
 use super::map::{UNSORTED, index};
 use crate::check::check_bins_of;
 use crate::chunk::{Chunk, PREV_IN_USE};
@@ -268,7 +268,7 @@ fn fastbins_are_stacks_of_their_sizes() {
                 [(a, 64), (b, 64), (c, 128)].map(|(chunk, size)| fastbins.push(chunk, size, mask)),
                 [Ok(true); 3]
             );
-            assert_eq!(fastbins.push(d, MAX_FAST + 16, mask), Ok(false), "it is too large");
+            assert_eq!(fastbins.push(d, Fastbins::size_of(NFASTBINS), mask), Ok(false), "it is too large");
             assert_eq!(fastbins.push(b, 64, mask), Err(Misuse::DoubleFree));
             assert_eq!((fastbins.chunks(), fastbins.bytes()), (3, 256));
             assert_eq!(fastbins.pop(80, mask), Ok(None));

@@ -173,8 +173,8 @@ pub(super) unsafe fn check_depot(depot: &Depot, id: u16, key: usize) -> Checked<
                 let chunk = unsafe { Chunk::of_block(block) };
                 // SAFETY: a chunk is there.
                 let size = unsafe { chunk.size() };
-                let least = class::chunk_size(class);
-                ensure(size >= least && size < least + MIN_CHUNK, What::Depot, address)?;
+                // A block that shrank where it was comes back by its last size: its chunk is larger.
+                ensure(size >= class::chunk_size(class), What::Depot, address)?;
                 ensure(chunk.is_near(chunk.address() + size), What::Size, address)?;
                 // SAFETY: it ends in its heap.
                 ensure(unsafe { chunk.in_use() }, What::Depot, address)?;

@@ -9,6 +9,8 @@ mod chunk;
 
 use core::fmt;
 
+use alloc_core::Misuse;
+
 /// Where an arena contradicts itself: the first place found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -83,6 +85,29 @@ impl fmt::Display for Fault {
 }
 
 impl core::error::Error for Fault {}
+
+impl Fault {
+    /// What a program did that shows like this.
+    pub(crate) const fn misuse(self) -> Misuse {
+        match self.what {
+            What::Size
+            | What::Flags
+            | What::PrevInUse
+            | What::Foot
+            | What::Merged
+            | What::Top
+            | What::SystemMem => Misuse::CorruptedHeader,
+            What::Links
+            | What::Bin
+            | What::Sorted
+            | What::Binmap
+            | What::FreeChunks
+            | What::LastRemainder
+            | What::Fastbins
+            | What::Depot => Misuse::CorruptedLink,
+        }
+    }
+}
 
 /// How many chunks are in bins that are sound and of no heap.
 ///

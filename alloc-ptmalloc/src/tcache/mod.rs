@@ -19,9 +19,11 @@
 //! cache: both find that they must take the slow path before they write anything.
 
 mod aligned;
+mod bin;
 pub(crate) mod budget;
 mod flush;
 mod large;
+mod local;
 mod refill;
 pub(crate) mod slot;
 mod sweep;
@@ -31,39 +33,17 @@ use core::ptr::{self, NonNull};
 use alloc_core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use aligned::{AlignedBin, PLACES};
+use bin::{Bin, Spare};
 use large::LargeBin;
 
 use crate::arena::Arena;
 use crate::class::{self, CLASSES, TINY};
-use crate::magazine::{Magazine, Node};
+use crate::magazine::Node;
 use crate::owner::HEAP_ALIGN;
 use crate::size::ALIGN;
 
-/// One class's loaded magazine.
-///
-/// Only its thread writes it. The fields are atomic, and read and written Relaxed, which costs nothing, so that others may
-/// count what is cached. `count = cap - room` at all times.
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Bin {
-    head: AtomicPtr<Node>,
-    /// Blocks that may still be put in.
-    room: AtomicU32,
-    /// Blocks that a magazine holds.
-    cap: AtomicU32,
-}
-
-/// One class's spare magazine.
-#[derive(Debug)]
-#[repr(C)]
-struct Spare {
-    head: AtomicPtr<Node>,
-    count: AtomicU32,
-    /// Whether a magazine was flushed since the last refill.
-    flushed: AtomicU32,
-    /// The loaded magazine's first block when it was last swept over, as a number.
-    seen: AtomicUsize,
-}
+/// No address of a user's program looks like it.
+const NOWHERE: usize = (1 << 62) | 1;
 
 /// The cache of one thread, for one instance.
 #[derive(Debug)]
@@ -98,96 +78,10 @@ pub(crate) struct ThreadCache {
     large: [LargeBin; large::BINS],
 }
 
-const _: () = assert!(size_of::<Bin>() == 16);
-
-/// No address of a user's program looks like it.
-const NOWHERE: usize = (1 << 62) | 1;
-
 /// The cache of threads that have none yet.
 pub(crate) static FRESH: ThreadCache = ThreadCache::EMPTY;
 /// The cache of threads whose exit hook has run: they never get another one.
 pub(crate) static DEAD: ThreadCache = ThreadCache::EMPTY;
-
-impl Bin {
-    #[inline]
-    fn head(&self) -> *mut Node {
-        self.head.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn set_head(&self, head: *mut Node) {
-        self.head.store(head, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn room(&self) -> u32 {
-        self.room.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn set_room(&self, room: u32) {
-        self.room.store(room, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn cap(&self) -> u32 {
-        self.cap.load(Ordering::Relaxed)
-    }
-
-    /// Changes the capacity; what is in stays in.
-    fn set_cap(&self, cap: u32) {
-        let count = self.count();
-        debug_assert!(cap >= count);
-        self.cap.store(cap, Ordering::Relaxed);
-        self.set_room(cap - count);
-    }
-
-    fn count(&self) -> u32 {
-        // Wrapping: a reader of another thread may see one field newer than the other.
-        self.cap().wrapping_sub(self.room())
-    }
-
-    /// Takes the whole magazine out.
-    fn unload(&self, class: usize) -> Magazine {
-        let magazine = Magazine { head: self.head(), count: self.count() as usize, class };
-        self.set_head(ptr::null_mut());
-        self.set_room(self.cap());
-        magazine
-    }
-
-    /// Puts a magazine in; the bin is empty, and its capacity rises to the magazine's count where needed.
-    fn load(&self, magazine: Magazine) {
-        debug_assert!(self.head().is_null() && self.count() == 0);
-        let count = magazine.count as u32;
-        self.set_head(magazine.head);
-        if count > self.cap() {
-            self.cap.store(count, Ordering::Relaxed);
-        }
-        self.set_room(self.cap() - count);
-    }
-}
-
-impl Spare {
-    fn count(&self) -> u32 {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.head.load(Ordering::Relaxed).is_null()
-    }
-
-    fn take(&self, class: usize) -> Magazine {
-        let magazine =
-            Magazine { head: self.head.load(Ordering::Relaxed), count: self.count() as usize, class };
-        self.put(Magazine::empty(class));
-        magazine
-    }
-
-    fn put(&self, magazine: Magazine) {
-        self.head.store(magazine.head, Ordering::Relaxed);
-        self.count.store(magazine.count as u32, Ordering::Relaxed);
-    }
-}
 
 impl ThreadCache {
     #[expect(clippy::declare_interior_mutable_const, reason = "what the two statics start as")]

@@ -1,10 +1,12 @@
 //! Where a thread finds its cache.
 
+#[cfg(feature = "std")]
 use core::cell::Cell;
 use core::fmt::Debug;
 
 use alloc_core::sync::static_atomic::{AtomicU64, Ordering};
 
+use super::local::{CLOSED, LIBRARY, OTHERS, RECENT, library};
 use super::{DEAD, FRESH, ThreadCache};
 
 mod sealed {
@@ -29,6 +31,7 @@ pub trait Slot: sealed::Sealed + Debug + Send + Sync + 'static {
 
 /// A thread cache, opaque outside the crate.
 #[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
 pub struct CacheRef(pub(crate) &'static ThreadCache);
 
 impl CacheRef {
@@ -40,29 +43,54 @@ impl CacheRef {
 
 /// One pointer in thread-local storage, and no question which instance it belongs to: for the one instance that is the
 /// process's allocator.
+#[cfg(feature = "std")]
 #[derive(Debug)]
 pub enum ProcessSlot {}
+
+/// As `ProcessSlot`, for the heap of a shared library that serves the whole process: found by an offset from the thread
+/// pointer, without asking the loader for it.
+#[derive(Debug)]
+pub enum LibrarySlot {}
 
 /// A few pointers, each with its instance's number: for any number of instances. The one used last is found with one
 /// comparison.
 #[derive(Debug)]
 pub enum SharedSlot {}
 
-// Const and without destructors: no access allocates, registers anything, or fails, before and after a thread's own
-// destructors.
+// Const and without a destructor, as those in `local`. In a program this is addressed with a constant, in one instruction.
+#[cfg(feature = "std")]
 std::thread_local! {
     static PROCESS: Cell<CacheRef> = const { Cell::new(CacheRef(&FRESH)) };
-    static RECENT: Cell<(u64, CacheRef)> = const { Cell::new((NOBODY, CacheRef(&FRESH))) };
-    static OTHERS: Cell<[(u64, CacheRef); 3]> = const { Cell::new([(NOBODY, CacheRef(&FRESH)); 3]) };
-    static CLOSED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// No instance has this number.
-const NOBODY: u64 = u64::MAX;
+pub(super) const NOBODY: u64 = u64::MAX;
 
+#[cfg(feature = "std")]
 impl sealed::Sealed for ProcessSlot {}
+impl sealed::Sealed for LibrarySlot {}
 impl sealed::Sealed for SharedSlot {}
 
+impl Slot for LibrarySlot {
+    #[inline]
+    fn get(_id: &AtomicU64) -> CacheRef {
+        library()
+    }
+
+    fn set(_id: u64, cache: CacheRef) {
+        LIBRARY.set(cache);
+    }
+
+    fn forget(_id: u64) {
+        LIBRARY.set(CacheRef(&FRESH));
+    }
+
+    fn close() {
+        LIBRARY.set(CacheRef(&DEAD));
+    }
+}
+
+#[cfg(feature = "std")]
 impl Slot for ProcessSlot {
     #[inline]
     fn get(_id: &AtomicU64) -> CacheRef {

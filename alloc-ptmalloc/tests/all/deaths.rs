@@ -181,7 +181,7 @@ deaths! {
         take(&heap, 5_000);
     };
     // A walk finds it at the next call, whatever that is.
-    broken_link_found_by_a_walk: FULL, 500, "corrupted header at {address}: the block's size or flags contradict its neighbours", |heap, blocks| {
+    broken_link_found_by_a_walk: FULL, 500, "corrupted link at {address}: the free list does not lead back here", |heap, blocks| {
         free(&heap, blocks[0]);
         smash(blocks[0], 0, 0x4141_4141_4141_4141);
         take(&heap, 3_000);

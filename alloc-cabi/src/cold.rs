@@ -1,0 +1,158 @@
+//! Requests in C's terms, sent to whichever strategy serves the process.
+//!
+//! A null answer is a failure, with `errno` set to `ENOMEM`. Frees leave `errno` alone.
+
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+
+use alloc_core::{AllocError, Misuse, SizedBlocks, Strategy};
+
+use crate::boot;
+use crate::errno;
+use crate::spare;
+
+/// The alignment of a block whose request names none: two words.
+pub(crate) const C_ALIGN: usize = 2 * size_of::<usize>();
+
+/// Null, with `errno` telling that there is no memory.
+#[cold]
+#[inline(never)]
+pub(crate) fn no_memory() -> *mut u8 {
+    errno::set(libc::ENOMEM);
+    ptr::null_mut()
+}
+
+fn answer(block: Result<NonNull<u8>, AllocError>) -> *mut u8 {
+    match block {
+        Ok(block) => block.as_ptr(),
+        Err(AllocError) => no_memory(),
+    }
+}
+
+/// C's blocks are distinct, those of no bytes too.
+fn layout(size: usize, align: usize) -> Result<Layout, AllocError> {
+    Layout::from_size_align(size.max(1), align).map_err(|_| AllocError)
+}
+
+/// A block, or an error. Strategies leave `errno` alone, but for the C library itself.
+pub(crate) fn try_allocate(size: usize, align: usize) -> Result<NonNull<u8>, AllocError> {
+    let layout = layout(size, align)?;
+    let block = match boot::active() {
+        Some(served) => served.handle.allocate(layout)?,
+        None => spare::allocate(layout.size(), layout.align()).ok_or(AllocError)?,
+    };
+    let freed = boot::perturb();
+    if freed != 0 {
+        // SAFETY: a new block of at least so many bytes.
+        unsafe { block.write_bytes(!freed, layout.size()) };
+    }
+    Ok(block)
+}
+
+/// `malloc`, at any power of two.
+#[inline(never)]
+pub(crate) fn allocate(size: usize, align: usize) -> *mut u8 {
+    answer(try_allocate(size, align))
+}
+
+/// `calloc`, after the multiplication.
+pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
+    let zeroed = || {
+        let layout = layout(size, C_ALIGN)?;
+        if let Some(served) = boot::active() {
+            return served.handle.allocate_zeroed(layout);
+        }
+        let block = spare::allocate(layout.size(), layout.align()).ok_or(AllocError)?;
+        // SAFETY: a new block of at least so many bytes.
+        unsafe { block.write_bytes(0, layout.size()) };
+        Ok(block)
+    };
+    answer(zeroed())
+}
+
+/// `free` of what is not null.
+///
+/// # Safety
+/// The block is live, and the process's strategy's.
+#[inline(never)]
+pub(crate) unsafe fn free(block: NonNull<u8>) {
+    if spare::owns(block) {
+        // SAFETY: a live block.
+        return unsafe { spare::free(block) };
+    }
+    // While there is no strategy, there are no blocks but spare ones.
+    let Some(served) = boot::active() else { return };
+    let byte = boot::perturb();
+    if byte != 0 {
+        // SAFETY: a live block.
+        let size = unsafe { served.handle.usable_size(block) };
+        // SAFETY: so many bytes are the caller's, who gives them up.
+        unsafe { block.write_bytes(byte, size) };
+    }
+    // SAFETY: a live block.
+    unsafe { served.handle.free(block) };
+}
+
+/// `free_sized` and `free_aligned_sized`: from level 2 on, the size that is named is compared with the block's.
+///
+/// # Safety
+/// As for [`free`], and the block was requested with this size.
+pub(crate) unsafe fn free_sized(block: NonNull<u8>, size: usize) {
+    if boot::check() >= 2 {
+        // SAFETY: a live block.
+        let usable = unsafe { usable_size(block) };
+        // 0 is what cannot be told.
+        if usable != 0 && size > usable {
+            let strategy = boot::active().map_or("strata", |served| served.choice.name());
+            Misuse::LayoutMismatch.stop(strategy, block.addr().get());
+        }
+    }
+    // SAFETY: the caller's promises are the callee's.
+    unsafe { free(block) };
+}
+
+/// `realloc` of what is not null, to a size that is not zero.
+///
+/// # Safety
+/// As for [`free`].
+pub(crate) unsafe fn reallocate(block: NonNull<u8>, size: usize) -> *mut u8 {
+    if layout(size, C_ALIGN).is_err() {
+        return no_memory();
+    }
+    let Some(served) = boot::active() else {
+        // SAFETY: while there is no strategy, blocks are spare ones.
+        return answer(unsafe { move_spare(block, size) });
+    };
+    if spare::owns(block) {
+        // SAFETY: a live block of the spare region.
+        return answer(unsafe { move_spare(block, size) });
+    }
+    // SAFETY: a live block.
+    answer(unsafe { served.handle.reallocate(block, size) })
+}
+
+/// # Safety
+/// The block is live, and of the spare region.
+unsafe fn move_spare(block: NonNull<u8>, size: usize) -> Result<NonNull<u8>, AllocError> {
+    let moved = try_allocate(size, C_ALIGN)?;
+    // SAFETY: promised by the caller.
+    let old = unsafe { spare::size(block) };
+    // SAFETY: two live blocks, hence apart, of at least so many bytes each.
+    unsafe { moved.copy_from_nonoverlapping(block, old.min(size)) };
+    // SAFETY: promised by the caller.
+    unsafe { spare::free(block) };
+    Ok(moved)
+}
+
+/// `malloc_usable_size` of what is not null.
+///
+/// # Safety
+/// As for [`free`].
+pub(crate) unsafe fn usable_size(block: NonNull<u8>) -> usize {
+    if spare::owns(block) {
+        // SAFETY: promised by the caller.
+        return unsafe { spare::size(block) };
+    }
+    // SAFETY: promised by the caller.
+    boot::active().map_or(0, |served| unsafe { served.handle.usable_size(block) })
+}

@@ -1,0 +1,67 @@
+//! What a guard finds, and how it says so.
+
+use alloc_core::line::Line;
+use alloc_core::misuse;
+use alloc_core::{Misuse, OnMisuse};
+
+/// A fault in the use of a guarded block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Bytes behind the block were written.
+    Overrun,
+    /// Bytes before the block were written.
+    Underrun,
+    /// The block was written to after it was freed.
+    WriteAfterFree,
+    /// What every strategy may find.
+    Misuse(Misuse),
+}
+
+impl Fault {
+    /// The fault's name in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overrun => "write past the end",
+            Self::Underrun => "write before the start",
+            Self::WriteAfterFree => "write after free",
+            Self::Misuse(misuse) => misuse.name(),
+        }
+    }
+
+    /// What the user should understand by it.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Overrun => "the bytes behind the block were changed",
+            Self::Underrun => "the bytes before the block were changed",
+            Self::WriteAfterFree => "the block was changed after it was freed",
+            Self::Misuse(misuse) => misuse.explanation(),
+        }
+    }
+
+    /// The message for this fault of `strategy` in the block at `address`: as those of [`Misuse`].
+    #[must_use]
+    pub fn line(self, strategy: &str, address: usize) -> Line {
+        Line::new()
+            .text("strata: ")
+            .text(strategy)
+            .text(": ")
+            .text(self.name())
+            .text(" at ")
+            .address(address)
+            .text(": ")
+            .text(self.explanation())
+    }
+
+    /// Writes the message, then does as `then` says. Returns only for [`OnMisuse::Ignore`].
+    #[cold]
+    #[inline(never)]
+    pub fn handle(self, then: OnMisuse, strategy: &str, address: usize) {
+        self.line(strategy, address).emit();
+        if then == OnMisuse::Abort {
+            misuse::abort()
+        }
+    }
+}

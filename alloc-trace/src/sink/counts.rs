@@ -1,0 +1,344 @@
+//! Counts by stack, kept in the process and written when the trace ends: of every event (aggregate), or estimated from
+//! samples (sampled).
+//!
+//! In the sampled mode an allocation that is no sample costs a subtraction and a branch, and a free a look at a table of
+//! 64 KiB that says whether a sample may be at the address. The mathematics are in `maths`.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use super::Sink;
+use super::file::{File, Payload};
+use super::live::Live;
+use crate::clock;
+use crate::event::{Event, Moment, Place};
+use crate::format::varint::LONGEST;
+use crate::format::{Kind, Mode};
+use crate::key::{key, mix};
+use crate::maths;
+use crate::out::Refused;
+use crate::own::{Mapped, Zeroed};
+use crate::slot::{self, Word};
+use crate::stack::{self, NODES, StackId};
+use crate::thread::{self, Thread};
+
+/// Counts are kept in units of this part of a block, since a sample stands for no whole number of blocks.
+const PART: f64 = 1024.0;
+const FILTER: usize = 1 << 16;
+
+/// A stack's counts. Blocks are in 1024ths.
+struct Row {
+    allocs: AtomicU64,
+    alloc_bytes: AtomicU64,
+    live: AtomicU64,
+    live_bytes: AtomicU64,
+    max_bytes: AtomicU64,
+    max_blocks: AtomicU64,
+}
+
+/// What is large, and mapped when it is needed. Valid when all bytes are zero.
+struct Tables {
+    rows: [Row; NODES],
+    /// How many samples are live at addresses of each hash; 255 stays.
+    filter: [AtomicU8; FILTER],
+}
+
+// SAFETY: atomics, valid as zeros, without destructors.
+unsafe impl Zeroed for Tables {}
+
+/// The sink of the aggregate and the sampled mode: [`COUNTS`] is the only one, since each thread has one countdown.
+#[derive(Debug)]
+pub struct Counts {
+    /// The number of the trace that is on, from 1; 0 for none.
+    session: AtomicU32,
+    given: AtomicU32,
+    /// Mean bytes between samples; 0 for every event.
+    rate: AtomicU64,
+    tables: AtomicPtr<Tables>,
+    live: Live,
+    live_bytes: AtomicU64,
+    live_blocks: AtomicU64,
+    peak_bytes: AtomicU64,
+    peak_blocks: AtomicU64,
+    peak_at: AtomicU64,
+    refused: AtomicU64,
+    began: AtomicU64,
+    file: File,
+}
+
+/// The counts of this process.
+pub static COUNTS: Counts = Counts {
+    session: AtomicU32::new(0),
+    given: AtomicU32::new(0),
+    rate: AtomicU64::new(0),
+    tables: AtomicPtr::new(core::ptr::null_mut()),
+    live: Live::new(),
+    live_bytes: AtomicU64::new(0),
+    live_blocks: AtomicU64::new(0),
+    peak_bytes: AtomicU64::new(0),
+    peak_blocks: AtomicU64::new(0),
+    peak_at: AtomicU64::new(0),
+    refused: AtomicU64::new(0),
+    began: AtomicU64::new(0),
+    file: File::new(),
+};
+
+/// What an allocation counts for.
+#[derive(Clone, Copy)]
+struct Share {
+    blocks: u64,
+    bytes: u64,
+}
+
+impl Share {
+    fn of(size: usize, rate: u64) -> Self {
+        if rate == 0 {
+            return Self { blocks: PART as u64, bytes: size as u64 };
+        }
+        let weight = maths::weight(size.max(1), rate);
+        Self { blocks: (weight * PART) as u64, bytes: (weight * size as f64 + 0.5) as u64 }
+    }
+}
+
+impl Counts {
+    /// Begins to count; the counts will be written to an empty file, whose descriptor becomes the tracer's. `rate` 0 counts
+    /// every event, else one in about `rate` bytes is a sample (512 KiB is usual). Counts of an earlier trace are dropped.
+    ///
+    /// # Errors
+    /// When the descriptor does not take the header, or there is no memory.
+    pub fn start(&self, fd: c_int, rate: u64) -> Result<(), Refused> {
+        let _guard = thread::enter();
+        self.session.store(0, Ordering::Relaxed);
+        let Some(_) = stack::tables() else { return Err(Refused(libc::ENOMEM)) };
+        // Fresh tables: threads of the last trace may still hold the old ones, which therefore stay mapped.
+        let Some(tables) = Mapped::<Tables>::new(1) else { return Err(Refused(libc::ENOMEM)) };
+        self.file.open(fd, if rate == 0 { Mode::Aggregate } else { Mode::Sampled }, rate)?;
+        self.tables.store(tables.leak().as_ptr().cast_mut(), Ordering::Release);
+        self.live.clear();
+        let figures =
+            [&self.live_bytes, &self.live_blocks, &self.peak_bytes, &self.peak_blocks, &self.peak_at];
+        for figure in figures.into_iter().chain([&self.refused]) {
+            figure.store(0, Ordering::Relaxed);
+        }
+        self.rate.store(rate, Ordering::Relaxed);
+        self.began.store(clock::monotonic(), Ordering::Relaxed);
+        let session = self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
+        // Release: who finds the session finds what was set above.
+        self.session.store(session, Ordering::Release);
+        Ok(())
+    }
+
+    /// Ends counting, and writes the counts.
+    pub fn stop(&self) {
+        let _guard = thread::enter();
+        if self.session.swap(0, Ordering::AcqRel) == 0 {
+            return;
+        }
+        self.file.write(|writer| {
+            writer.names();
+            let mut next = 0;
+            let last = stack::tables().map_or(0, |tables| tables.tree.last() as usize);
+            while next <= last {
+                writer.compose(Kind::Counts, |payload| {
+                    while next <= last && payload.has_room(7 * LONGEST) {
+                        self.write_row(next, payload);
+                        next += 1;
+                    }
+                });
+            }
+            writer.compose(Kind::End, |payload| {
+                payload.number(0);
+                payload.number(stack::tables().map_or(0, |tables| tables.tree.refused()).into());
+                payload.number(self.peak_bytes.load(Ordering::Relaxed));
+                payload.number(whole(&self.peak_blocks));
+                payload.number(self.peak_at.load(Ordering::Relaxed));
+                payload.number(clock::monotonic().saturating_sub(self.began.load(Ordering::Relaxed)));
+                payload.number(self.refused.load(Ordering::Relaxed));
+            });
+        });
+        self.file.close();
+    }
+
+    fn write_row(&self, number: usize, payload: &mut Payload<'_>) {
+        let Some(row) = self.tables().and_then(|tables| tables.rows.get(number)) else { return };
+        if row.allocs.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        payload.number(number as u64);
+        payload.number(whole(&row.allocs));
+        payload.number(row.alloc_bytes.load(Ordering::Relaxed));
+        payload.number(whole(&row.live));
+        payload.number(row.live_bytes.load(Ordering::Relaxed));
+        payload.number(row.max_bytes.load(Ordering::Relaxed));
+        payload.number(whole(&row.max_blocks));
+    }
+
+    /// In the child after `fork`: the counts stay the parent's.
+    pub fn after_fork(&self) {
+        self.session.store(0, Ordering::Relaxed);
+        self.live.after_fork();
+        self.file.after_fork();
+    }
+
+    fn tables(&self) -> Option<&'static Tables> {
+        // SAFETY: null, or tables that are never given back.
+        unsafe { self.tables.load(Ordering::Acquire).as_ref() }
+    }
+
+    fn came(&self, tables: &Tables, thread: &Thread, place: Place, rate: u64) {
+        let stack = stack::of(thread);
+        if rate > 0 {
+            mark(tables, place.address, 1);
+        }
+        if let Some((size, stack)) = self.live.insert(place.address, place.size, stack) {
+            // Its free was not told.
+            self.left(tables, size, stack, rate);
+        }
+        let Share { blocks, bytes } = Share::of(place.size, rate);
+        let Some(row) = tables.rows.get(stack.0 as usize) else { return };
+        row.allocs.fetch_add(blocks, Ordering::Relaxed);
+        row.alloc_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let live = row.live.fetch_add(blocks, Ordering::Relaxed) + blocks;
+        let live_bytes = row.live_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if row.max_bytes.fetch_max(live_bytes, Ordering::Relaxed) < live_bytes {
+            row.max_blocks.store(live, Ordering::Relaxed);
+        }
+        let all = self.live_blocks.fetch_add(blocks, Ordering::Relaxed) + blocks;
+        let all_bytes = self.live_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if self.peak_bytes.fetch_max(all_bytes, Ordering::Relaxed) < all_bytes {
+            self.peak_blocks.store(all, Ordering::Relaxed);
+            let now = clock::monotonic().saturating_sub(self.began.load(Ordering::Relaxed));
+            self.peak_at.store(now, Ordering::Relaxed);
+        }
+    }
+
+    fn gone(&self, tables: &Tables, address: usize, rate: u64) {
+        if let Some((size, stack)) = self.live.remove(address) {
+            if rate > 0 {
+                mark(tables, address, -1);
+            }
+            self.left(tables, size, stack, rate);
+        }
+    }
+
+    fn left(&self, tables: &Tables, size: usize, stack: StackId, rate: u64) {
+        let Share { blocks, bytes } = Share::of(size, rate);
+        if let Some(row) = tables.rows.get(stack.0 as usize) {
+            row.live.fetch_sub(blocks, Ordering::Relaxed);
+            row.live_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        self.live_blocks.fetch_sub(blocks, Ordering::Relaxed);
+        self.live_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Set in a [`Moment`] that holds what was known of a block that is being resized: its stack, then its size.
+const TAKEN_OUT: u64 = 1 << 63;
+const SIZE_BITS: u32 = 43;
+const _: () = assert!(NODES <= 1 << (63 - SIZE_BITS));
+
+fn taken_out(before: Moment) -> Option<(usize, StackId)> {
+    let Moment(word) = before;
+    let stack = StackId(((word & !TAKEN_OUT) >> SIZE_BITS) as u32);
+    (word & TAKEN_OUT != 0).then_some(((word & ((1 << SIZE_BITS) - 1)) as usize, stack))
+}
+
+/// A count of blocks, rounded.
+fn whole(count: &AtomicU64) -> u64 {
+    (count.load(Ordering::Relaxed) + PART as u64 / 2) / PART as u64
+}
+
+fn slot_of(tables: &Tables, address: usize) -> Option<&AtomicU8> {
+    tables.filter.get(mix(address as u64) as usize % FILTER)
+}
+
+fn mark(tables: &Tables, address: usize, by: i8) {
+    if let Some(slot) = slot_of(tables, address) {
+        // A count that is full stays so: it may say that a sample is there when none is, never the reverse.
+        let change = |count: u8| (count < u8::MAX).then(|| count.saturating_add_signed(by));
+        let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+}
+
+// SAFETY: it writes to mappings of its own, takes locks of its own, allocates nothing and does not unwind.
+unsafe impl Sink for Counts {
+    #[inline]
+    fn is_on(&self) -> bool {
+        self.session.load(Ordering::Relaxed) != 0
+    }
+
+    #[inline]
+    fn wants_alloc(&self, size: usize) -> bool {
+        if self.rate.load(Ordering::Relaxed) == 0 {
+            return true;
+        }
+        match slot::get() {
+            Word::Here(thread) => thread.countdown.pass(size),
+            _ => true,
+        }
+    }
+
+    #[inline]
+    fn wants_free(&self, address: usize) -> bool {
+        if self.rate.load(Ordering::Relaxed) == 0 {
+            return true;
+        }
+        self.tables()
+            .and_then(|tables| slot_of(tables, address))
+            .is_some_and(|count| count.load(Ordering::Relaxed) != 0)
+    }
+
+    fn leaving(&self, address: usize) -> Moment {
+        match self.live.remove(address) {
+            Some((size, stack)) if (size as u64) < 1 << SIZE_BITS => {
+                Moment(TAKEN_OUT | u64::from(stack.0) << SIZE_BITS | size as u64)
+            }
+            Some((size, stack)) => {
+                self.live.insert(address, size, stack);
+                Moment(0)
+            }
+            None => Moment(0),
+        }
+    }
+
+    fn record(&self, thread: &Thread, event: Event) {
+        // Acquire: pairs with the Release of `start`.
+        let session = self.session.load(Ordering::Acquire);
+        let (Some(tables), 1..) = (self.tables(), session) else { return };
+        let rate = self.rate.load(Ordering::Relaxed);
+        let (old, new) = match event {
+            Event::Alloc(place) => (None, Some(place)),
+            Event::Free(place) => (Some(place.address), None),
+            Event::Resize { old, new, before } => match taken_out(before) {
+                Some((size, stack)) => {
+                    if rate > 0 {
+                        mark(tables, old.address, -1);
+                    }
+                    self.left(tables, size, stack, rate);
+                    (None, Some(new))
+                }
+                None => (Some(old.address), Some(new)),
+            },
+            Event::Refused { kept, .. } => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                if let Some((address, before)) = kept
+                    && let Some((size, stack)) = taken_out(before)
+                {
+                    self.live.insert(address, size, stack);
+                }
+                return;
+            }
+        };
+        if let Some(address) = old {
+            self.gone(tables, address, rate);
+        }
+        let Some(place) = new else { return };
+        if rate > 0 {
+            let seed = key() ^ u64::from(thread.id()) << 32 ^ u64::from(session);
+            if !thread.countdown.sample(session, place.size, rate, seed) {
+                return;
+            }
+        }
+        self.came(tables, thread, place, rate);
+    }
+}

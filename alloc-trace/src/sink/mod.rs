@@ -1,0 +1,82 @@
+//! Where events go.
+
+pub mod counts;
+pub mod exact;
+mod file;
+pub mod history;
+mod live;
+pub mod log;
+pub mod null;
+
+pub use history::{Entry, History};
+pub use log::Log;
+pub use null::Null;
+
+use crate::event::{Event, Moment};
+use crate::thread::Thread;
+
+/// A receiver of events.
+///
+/// # Safety
+///
+/// Implementors promise that no method allocates from the traced heap except behind the re-entrancy guard that is held
+/// during [`record`](Self::record), that none unwinds, and that none takes a lock of the standard library.
+pub unsafe trait Sink {
+    /// Whether events are wanted now. Asked once per call of the traced strategy; one relaxed load and a branch.
+    fn is_on(&self) -> bool;
+
+    /// The block at `address` is about to be resized, and may leave its place to others before the resize is told. The
+    /// answer comes back with that event, or with the refusal. Asked while the sink is on and wants the block's free, and
+    /// the thread is not inside a sink.
+    #[inline]
+    fn leaving(&self, address: usize) -> Moment {
+        let _ = address;
+        Moment(0)
+    }
+
+    /// Whether an allocation of `size` bytes is wanted. Asked once for each while the sink is on, before it is told, so that
+    /// a sink that samples can decide without the thread's record being entered.
+    #[inline]
+    fn wants_alloc(&self, size: usize) -> bool {
+        let _ = size;
+        true
+    }
+
+    /// Whether the free of the block at `address` is wanted, likewise.
+    #[inline]
+    fn wants_free(&self, address: usize) -> bool {
+        let _ = address;
+        true
+    }
+
+    /// Takes an event. `thread` is the calling thread's record, guarded against re-entry.
+    fn record(&self, thread: &Thread, event: Event);
+}
+
+// SAFETY: every method forwards to the same method of `K` with the same arguments, so `K`'s promises are ours.
+unsafe impl<K: Sink + ?Sized> Sink for &K {
+    #[inline]
+    fn is_on(&self) -> bool {
+        (**self).is_on()
+    }
+
+    #[inline]
+    fn leaving(&self, address: usize) -> Moment {
+        (**self).leaving(address)
+    }
+
+    #[inline]
+    fn wants_alloc(&self, size: usize) -> bool {
+        (**self).wants_alloc(size)
+    }
+
+    #[inline]
+    fn wants_free(&self, address: usize) -> bool {
+        (**self).wants_free(address)
+    }
+
+    #[inline]
+    fn record(&self, thread: &Thread, event: Event) {
+        (**self).record(thread, event);
+    }
+}

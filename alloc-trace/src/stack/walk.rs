@@ -1,0 +1,320 @@
+//! From the stack to a number, looking only at what changed.
+//!
+//! The walker keeps, for each frame of the thread's last stack, where the frame was found, what it returned to and what
+//! the frame pointer was then. A new walk goes from the innermost frame outwards, until it meets a frame of the last walk:
+//! the same CFA, return address and frame pointer. The return address and these two registers determine how the next
+//! frame is found, so that from there on it is enough to read each kept frame's two slots again and compare. Nothing is
+//! written to the stack, and no return address is replaced.
+//!
+//! The reads go to memory of the thread's own stack, in bounds that the kernel told, wherever a wrong rule may lead.
+
+use core::cell::Cell;
+use core::fmt;
+
+use super::intern::{CUT, StackId};
+use super::maps::Range;
+use super::rule::{Base, FRAME_POINTER, Rule};
+use super::{Tables, bounds};
+
+/// Frames of a stack that are kept; those beyond, at the outer end, show as one cut frame.
+pub(crate) const MAX_DEPTH: usize = 1024;
+
+/// One frame: how its caller was found.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    cfa: usize,
+    returns_to: usize,
+    /// The caller's frame pointer.
+    frame_pointer: usize,
+    /// Where that was read, or 0.
+    slot: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Kept {
+    frame: Frame,
+    stack: StackId,
+}
+
+/// The registers that a walk starts from.
+#[derive(Clone, Copy, Debug)]
+struct Registers {
+    pc: usize,
+    sp: usize,
+    frame_pointer: usize,
+}
+
+/// A thread's memory of its last walk. Valid when all bytes are zero.
+pub(crate) struct Walker {
+    bounds: [Cell<Range>; 4],
+    next_bounds: Cell<usize>,
+    /// From the outermost frame inwards.
+    kept: [Cell<Kept>; MAX_DEPTH],
+    kept_count: Cell<usize>,
+    /// From the innermost frame outwards: those found since, in this walk.
+    found: [Cell<Frame>; MAX_DEPTH],
+}
+
+impl fmt::Debug for Walker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walker").field("kept", &self.kept_count).finish_non_exhaustive()
+    }
+}
+
+impl Walker {
+    /// Forgets the last walk, and where the stack is: another thread's record has become this one's.
+    pub(crate) fn forget(&self) {
+        self.kept_count.set(0);
+        for bounds in &self.bounds {
+            bounds.set(Range::default());
+        }
+    }
+
+    /// The calling thread's stack, beginning with the caller of this function.
+    #[inline(never)]
+    pub(crate) fn capture(&self, tables: &Tables) -> StackId {
+        let start = registers();
+        let bounds = self.bounds_of(start.sp);
+        let (found, kept) = self.walk(tables, start, bounds);
+        self.intern(tables, found, kept)
+    }
+
+    fn bounds_of(&self, sp: usize) -> Range {
+        match self.bounds.iter().map(Cell::get).find(|bounds| bounds.contains(sp)) {
+            Some(bounds) => bounds,
+            None => {
+                let bounds = bounds::find(sp);
+                let next = self.next_bounds.get();
+                if let Some(place) = self.bounds.get(next) {
+                    place.set(bounds);
+                }
+                self.next_bounds.set((next + 1) % self.bounds.len());
+                bounds
+            }
+        }
+    }
+
+    /// Goes outwards. Returns how many frames were found, and how many of the kept ones stand behind them.
+    fn walk(&self, tables: &Tables, start: Registers, bounds: Range) -> (usize, usize) {
+        let Registers { mut pc, mut sp, mut frame_pointer } = start;
+        let mut kept = self.kept_count.get();
+        let mut found = 0;
+        loop {
+            let (rule, signal) = tables.rules.at(&tables.modules, pc);
+            // A handler's frame looks like any other from inside; the interrupted code behind it has no call's frame.
+            let rule = match rule {
+                Rule::End => return (found, 0),
+                _ if signal => return (found, 0),
+                Rule::Unknown => FRAME_POINTER,
+                rule => rule,
+            };
+            let Some(frame) = unwind(rule, sp, frame_pointer, bounds) else { return (found, 0) };
+            while let Some(last) = kept.checked_sub(1).and_then(|last| self.kept.get(last)).map(Cell::get) {
+                if last.frame.cfa >= frame.cfa {
+                    break;
+                }
+                kept -= 1;
+            }
+            if let Some(last) = kept.checked_sub(1).and_then(|last| self.kept.get(last)).map(Cell::get)
+                && last.frame.cfa == frame.cfa
+                && last.frame.returns_to == frame.returns_to
+                && last.frame.frame_pointer == frame.frame_pointer
+            {
+                match self.changed(kept - 1, bounds) {
+                    None => return (found, kept),
+                    // Those outside of it may still stand: the walk meets them behind the one that changed.
+                    Some(changed) => kept = changed,
+                }
+            }
+            let Some(place) = self.found.get(found) else { return (found, 0) };
+            place.set(frame);
+            found += 1;
+            if frame.returns_to == 0 {
+                return (found - 1, 0);
+            }
+            // Within the call, not behind it, where another rule may begin.
+            pc = frame.returns_to - 1;
+            sp = frame.cfa;
+            frame_pointer = frame.frame_pointer;
+        }
+    }
+
+    /// The innermost of the outermost `count` kept frames that no longer stands on the stack as it did.
+    #[inline]
+    fn changed(&self, count: usize, bounds: Range) -> Option<usize> {
+        self.kept.get(..count).unwrap_or(&[]).iter().rposition(|kept| {
+            let frame = kept.get().frame;
+            read(frame.cfa - 8, bounds) != Some(frame.returns_to)
+                || (frame.slot != 0 && read(frame.slot, bounds) != Some(frame.frame_pointer))
+        })
+    }
+
+    /// Puts what was found onto what was kept, and names the whole.
+    fn intern(&self, tables: &Tables, found: usize, kept: usize) -> StackId {
+        let mut stack = match kept.checked_sub(1).and_then(|last| self.kept.get(last)) {
+            Some(last) => last.get().stack,
+            None => StackId(0),
+        };
+        let mut count = kept;
+        if found == MAX_DEPTH {
+            stack = tables.tree.child(stack, CUT);
+        }
+        for frame in self.found.get(..found).unwrap_or(&[]).iter().rev().map(Cell::get) {
+            stack = tables.tree.child(stack, frame.returns_to);
+            // More than fit: the inner ones are found anew by the next walk.
+            if let Some(place) = self.kept.get(count) {
+                place.set(Kept { frame, stack });
+                count += 1;
+            }
+        }
+        self.kept_count.set(count);
+        stack
+    }
+}
+
+/// The caller of a frame, or `None` where the way is lost.
+#[inline]
+fn unwind(rule: Rule, sp: usize, frame_pointer: usize, bounds: Range) -> Option<Frame> {
+    let Rule::At { base, offset, slot } = rule else { return None };
+    let base = match base {
+        Base::StackPointer => sp,
+        Base::FramePointer => frame_pointer,
+    };
+    // Stacks grow down: a caller's frame is always higher, so that the walk ends.
+    let cfa = base.checked_add_signed(offset as isize).filter(|&cfa| cfa > sp && cfa % 8 == 0)?;
+    let returns_to = read(cfa - 8, bounds)?;
+    let (frame_pointer, slot) = if slot == 0 {
+        (frame_pointer, 0)
+    } else {
+        let slot = cfa.checked_add_signed(slot as isize)?;
+        (read(slot, bounds)?, slot)
+    };
+    Some(Frame { cfa, returns_to, frame_pointer, slot })
+}
+
+/// A word of the stack.
+#[inline]
+fn read(address: usize, bounds: Range) -> Option<usize> {
+    if address < bounds.low || address > bounds.high - 8 || !address.is_multiple_of(8) {
+        return None;
+    }
+    let place = core::ptr::with_exposed_provenance::<usize>(address);
+    // SAFETY: aligned, and within the mapping of the calling thread's own stack, which stays while it runs. Volatile, as
+    // the compiler knows of no access to other functions' frames.
+    Some(unsafe { place.read_volatile() })
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn registers() -> Registers {
+    let (pc, sp, frame_pointer);
+    // SAFETY: copies registers and changes nothing.
+    unsafe {
+        core::arch::asm!(
+            "lea {pc}, [rip]",
+            "mov {sp}, rsp",
+            "mov {frame}, rbp",
+            pc = out(reg) pc,
+            sp = out(reg) sp,
+            frame = out(reg) frame_pointer,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    Registers { pc, sp, frame_pointer }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn registers() -> Registers {
+    let (pc, sp, frame_pointer);
+    // SAFETY: copies registers and changes nothing.
+    unsafe {
+        core::arch::asm!(
+            "adr {pc}, .",
+            "mov {sp}, sp",
+            "mov {frame}, x29",
+            pc = out(reg) pc,
+            sp = out(reg) sp,
+            frame = out(reg) frame_pointer,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    Registers { pc, sp, frame_pointer }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[inline(always)]
+fn registers() -> Registers {
+    Registers { pc: 0, sp: 0, frame_pointer: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::stack::{self, tables};
+    use crate::thread;
+    use core::hint::black_box;
+    use std::vec::Vec;
+
+    fn addresses() -> Vec<usize> {
+        let entered = thread::enter().unwrap();
+        let stack = stack::of(&entered);
+        let mut list = std::vec![0; 2000];
+        let count =
+            tables().unwrap().tree.addresses(stack).zip(&mut list).map(|(from, to)| *to = from).count();
+        drop(entered);
+        list.truncate(count);
+        list
+    }
+
+    #[inline(never)]
+    fn deep(depth: usize) -> Vec<usize> {
+        let found = if depth == 0 { addresses() } else { deep(black_box(depth) - 1) };
+        black_box(found)
+    }
+
+    /// The bare truth: a walk that remembers nothing.
+    fn fresh(depth: usize) -> Vec<usize> {
+        if let Some(entered) = thread::enter() {
+            entered.walker.forget();
+        }
+        deep(depth)
+    }
+
+    #[test]
+    fn sees_as_many_frames_as_there_are_calls() {
+        for depth in [0, 1, 7, 50, 300] {
+            let found = deep(depth);
+            let repeated = found.windows(2).filter(|pair| pair[0] == pair[1]).count();
+            assert!(found.len() > depth, "{depth}: {} frames", found.len());
+            assert!(repeated + 2 >= depth, "{depth}: {repeated} repetitions in {found:x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_changes_nothing() {
+        for depth in [3, 200, 4, 5, 5, 30, 0, 400, 1, 1500, 2, 1500] {
+            let remembered = deep(depth);
+            let anew = fresh(depth);
+            // `fresh` is one frame more; the recursion is the same, up to where one or the other is called.
+            let cut = anew.last() == Some(&CUT);
+            assert_eq!(anew.len(), remembered.len() + usize::from(!cut), "{depth}");
+            let inner = depth.min(900);
+            assert_eq!(remembered.get(..inner), anew.get(..inner), "{depth}");
+        }
+    }
+
+    #[test]
+    fn a_stack_deeper_than_fits_ends_in_a_cut() {
+        let found = deep(1500);
+        assert_eq!(found.last(), Some(&CUT));
+        assert_eq!(found.len(), MAX_DEPTH + 1);
+    }
+
+    #[test]
+    fn other_threads_stacks_end_too() {
+        let found = std::thread::spawn(|| deep(5)).join().unwrap();
+        assert!(found.len() > 8 && found.len() < 200, "{found:x?}");
+    }
+}

@@ -1,0 +1,230 @@
+//! The decorator that tells.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use alloc_core::{AllocError, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked};
+
+use crate::event::{Event, Moment, Place};
+use crate::sink::Sink;
+use crate::thread;
+
+/// The alignment that [`SizedBlocks::reallocate`] promises.
+const PLAIN_ALIGN: usize = 2 * size_of::<usize>();
+
+/// A strategy that tells a [`Sink`] what it does. A [`Handle`](alloc_core::Handle) is a strategy, so that it can be
+/// traced too, at run time.
+///
+/// While the sink is off, each call costs one load and one branch more than the strategy's own.
+///
+/// ```
+/// use alloc_core::{Handle, Strategy};
+/// use alloc_trace::{History, Traced, Event};
+/// use std::alloc::Layout;
+///
+/// static HISTORY: History = History::new();
+/// HISTORY.start(1000);
+/// let heap = Traced::new(Handle::libc(), &HISTORY);
+/// let block = heap.allocate(Layout::new::<u64>()).unwrap();
+/// let mut seen = 0;
+/// HISTORY.of(block.addr().get(), &mut |entry| seen += usize::from(matches!(entry.event, Event::Alloc(_))));
+/// assert_eq!(seen, 1);
+/// // SAFETY: the block came from `heap`, with this layout.
+/// unsafe { heap.deallocate(block, Layout::new::<u64>()) };
+/// ```
+#[derive(Debug)]
+pub struct Traced<S, K> {
+    inner: S,
+    sink: K,
+}
+
+impl<S, K> Traced<S, K> {
+    /// `inner`, telling `sink`.
+    #[must_use]
+    pub const fn new(inner: S, sink: K) -> Self {
+        Self { inner, sink }
+    }
+
+    /// The traced strategy.
+    pub const fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The sink.
+    pub const fn sink(&self) -> &K {
+        &self.sink
+    }
+}
+
+fn place(block: NonNull<u8>, layout: Layout) -> Place {
+    Place { address: block.addr().get(), size: layout.size(), align: layout.align() }
+}
+
+impl<S: Strategy, K: Sink> Traced<S, K> {
+    #[inline(never)]
+    fn tell(&self, event: Event) {
+        // A thread that is inside a sink already is not heard: what it allocates there is the tracer's business.
+        if let Some(thread) = thread::enter() {
+            self.sink.record(&thread, event);
+        }
+    }
+
+    #[inline]
+    fn told(
+        &self,
+        layout: Layout,
+        result: Result<NonNull<u8>, AllocError>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        if self.sink.is_on() && self.sink.wants_alloc(layout.size()) {
+            self.tell_allocated(layout, result);
+        }
+        result
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_allocated(&self, layout: Layout, result: Result<NonNull<u8>, AllocError>) {
+        self.tell(match result {
+            Ok(block) => Event::Alloc(place(block, layout)),
+            Err(AllocError) => Event::Refused { size: layout.size(), align: layout.align(), kept: None },
+        });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_resize(
+        &self,
+        old: Place,
+        new: (usize, usize),
+        resize: impl FnOnce(&S) -> Result<NonNull<u8>, AllocError>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // Not heard in any case: see `tell`.
+        if thread::is_inside() {
+            return resize(&self.inner);
+        }
+        let leaves = self.sink.wants_free(old.address);
+        let before = if leaves { self.sink.leaving(old.address) } else { Moment(0) };
+        let result = resize(&self.inner);
+        let (size, align) = new;
+        // Asked in any case: a sink may count on it.
+        if self.sink.wants_alloc(size) || leaves {
+            self.tell(match result {
+                Ok(block) => {
+                    Event::Resize { old, new: Place { address: block.addr().get(), size, align }, before }
+                }
+                Err(AllocError) => Event::Refused { size, align, kept: Some((old.address, before)) },
+            });
+        }
+        result
+    }
+}
+
+// SAFETY: every method asks `S` for the same with the same arguments and passes its answer on, so `S`'s promises are ours;
+// sinks neither unwind nor allocate from the traced heap but behind the guard.
+unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.told(layout, self.inner.allocate(layout))
+    }
+
+    #[inline]
+    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.told(layout, self.inner.allocate_zeroed(layout))
+    }
+
+    #[inline]
+    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+        if self.sink.is_on() && self.sink.wants_free(block.addr().get()) {
+            self.tell(Event::Free(place(block, layout)));
+        }
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.inner.deallocate(block, layout) };
+    }
+
+    #[inline]
+    unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        let resize = |inner: &S| unsafe { inner.grow(block, old, new) };
+        if self.sink.is_on() {
+            return self.tell_resize(place(block, old), (new.size(), new.align()), resize);
+        }
+        resize(&self.inner)
+    }
+
+    #[inline]
+    unsafe fn grow_zeroed(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        let resize = |inner: &S| unsafe { inner.grow_zeroed(block, old, new) };
+        if self.sink.is_on() {
+            return self.tell_resize(place(block, old), (new.size(), new.align()), resize);
+        }
+        resize(&self.inner)
+    }
+
+    #[inline]
+    unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        let resize = |inner: &S| unsafe { inner.shrink(block, old, new) };
+        if self.sink.is_on() {
+            return self.tell_resize(place(block, old), (new.size(), new.align()), resize);
+        }
+        resize(&self.inner)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<S: SizedBlocks, K: Sink> SizedBlocks for Traced<S, K> {
+    #[inline]
+    unsafe fn free(&self, block: NonNull<u8>) {
+        if self.sink.is_on() && self.sink.wants_free(block.addr().get()) {
+            self.tell(Event::Free(Place::bare(block.addr().get())));
+        }
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.inner.free(block) };
+    }
+
+    #[inline]
+    unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.inner.usable_size(block) }
+    }
+
+    #[inline]
+    unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: the caller's promises are the callee's.
+        let resize = |inner: &S| unsafe { inner.reallocate(block, new_size) };
+        if self.sink.is_on() {
+            return self.tell_resize(Place::bare(block.addr().get()), (new_size, PLAIN_ALIGN), resize);
+        }
+        resize(&self.inner)
+    }
+}
+
+impl<S: Inspect, K> Inspect for Traced<S, K> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn stats(&self) -> Stats {
+        self.inner.stats()
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
+        self.inner.walk(visit)
+    }
+
+    fn owns(&self, address: NonNull<u8>) -> Ownership {
+        self.inner.owns(address)
+    }
+
+    fn trim(&self, keep: usize) -> usize {
+        self.inner.trim(keep)
+    }
+}
+
+alloc_core::impl_allocator_api2!([S: Strategy, K: Sink] Traced<S, K>);

@@ -1,0 +1,331 @@
+//! The tracer of a process, as the environment asks for it: one sink in front of all modes, for programs that choose at
+//! run time, and for the C library.
+//!
+//! ```
+//! use alloc_core::{Handle, Strategy};
+//! use alloc_trace::{Settings, TRACER, Traced};
+//!
+//! let mut settings = Settings::default();
+//! settings.set(b"STRATA_HISTORY", b"1000", std::process::id())?;
+//! // Each line that went wrong was written to standard error; the program runs on.
+//! TRACER.start(&settings);
+//! let heap = Traced::new(Handle::libc(), &TRACER);
+//! assert!(heap.allocate(std::alloc::Layout::new::<u64>()).is_ok());
+//! TRACER.finish(&heap);
+//! # Ok::<(), alloc_trace::Misread>(())
+//! ```
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+
+use alloc_core::sync::Mutex;
+use alloc_core::{Inspect, OnMisuse};
+
+use crate::event::{Event, Moment, Place};
+use crate::look::{self, Colour};
+use crate::out::{self, FdText, Refused};
+use crate::settings::{Mode, Settings, Target, Trace};
+use crate::sink::counts::COUNTS;
+use crate::sink::exact::EXACT;
+use crate::sink::{History, Log, Sink};
+use crate::thread::{self, Thread};
+
+const LOG: u32 = 1;
+const EXACTLY: u32 = 2;
+const COUNTED: u32 = 4;
+const REMEMBERED: u32 = 8;
+
+/// All modes behind one switch. [`TRACER`] is the only one.
+#[derive(Debug)]
+pub struct Tracer {
+    /// Which modes are on, one bit for each.
+    on: AtomicU32,
+    log: Log,
+    log_fd: AtomicI32,
+    history: History,
+    map: Mutex<Option<Target>>,
+    /// The handler for forks is registered.
+    watched: AtomicBool,
+}
+
+/// The tracer of this process.
+pub static TRACER: Tracer = Tracer {
+    on: AtomicU32::new(0),
+    log: Log::new(),
+    log_fd: AtomicI32::new(-1),
+    history: History::new(),
+    map: Mutex::new(None),
+    watched: AtomicBool::new(false),
+};
+
+/// A name for messages.
+fn name(target: &Target) -> &str {
+    match target {
+        Target::Fd(_) => "the descriptor",
+        Target::Path(path) => core::str::from_utf8(path.as_bytes()).unwrap_or("the file"),
+    }
+}
+
+fn open(target: &Target) -> Result<c_int, Refused> {
+    match target {
+        Target::Fd(fd) => out::duplicate(*fd),
+        Target::Path(path) => out::create(path.as_c_str()),
+    }
+}
+
+impl Tracer {
+    /// Begins what the settings ask for. What cannot be begun is told in one line on standard error each; the rest is on.
+    /// Call it once, early, while no other thread allocates, and never from within an allocation.
+    ///
+    /// From then on, the children of forks are looked after by themselves
+    /// ([`after_fork_in_child`](Self::after_fork_in_child)).
+    pub fn start(&self, settings: &Settings) {
+        self.watch_forks();
+        let mut on = 0;
+        if settings.history > 0 {
+            if self.history.start(settings.history) {
+                on |= REMEMBERED;
+            } else {
+                out::complain(
+                    "cannot keep",
+                    "a history",
+                    Refused(libc::ENOMEM),
+                    "; the program runs without",
+                );
+            }
+        }
+        if let Some(trace) = &settings.trace {
+            match self.start_trace(trace) {
+                Ok(bit) => on |= bit,
+                Err(refused) => out::complain(
+                    "cannot write to",
+                    name(&trace.target),
+                    refused,
+                    "; the program runs untraced",
+                ),
+            }
+        }
+        *self.map.lock() = settings.map;
+        self.on.store(on, Ordering::Release);
+    }
+
+    fn watch_forks(&self) {
+        extern "C" fn in_child() {
+            TRACER.after_fork_in_child();
+        }
+        if !self.watched.swap(true, Ordering::Relaxed) {
+            // Without memory for it, a child that forks must be told of by hand.
+            // SAFETY: a handler that lives as long as the process, and does only what the only thread of a child may.
+            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        }
+    }
+
+    fn start_trace(&self, trace: &Trace) -> Result<u32, Refused> {
+        let fd = open(&trace.target)?;
+        let started = match trace.mode {
+            Mode::Exact => EXACT.start(fd).map(|()| EXACTLY),
+            Mode::Aggregate => COUNTS.start(fd, 0).map(|()| COUNTED),
+            Mode::Sampled => COUNTS.start(fd, trace.rate).map(|()| COUNTED),
+            Mode::Log => self.log.start(fd, trace.frames).map(|()| {
+                self.log_fd.store(fd, Ordering::Relaxed);
+                LOG
+            }),
+        };
+        started.inspect_err(|_| out::close(fd))
+    }
+
+    /// Ends all modes, when the program does: writes what is pending, and draws `heap`'s map where one was asked for.
+    pub fn finish(&self, heap: &dyn Inspect) {
+        let on = self.on.swap(0, Ordering::AcqRel);
+        if on & EXACTLY != 0 {
+            EXACT.stop();
+        }
+        if on & COUNTED != 0 {
+            COUNTS.stop();
+        }
+        if on & LOG != 0 {
+            self.log.stop();
+            out::close(self.log_fd.swap(-1, Ordering::Relaxed));
+        }
+        let map = self.map.lock().take();
+        if let Some(target) = map
+            && let Err(refused) = draw(heap, &target)
+        {
+            out::complain("cannot draw the map to", name(&target), refused, "");
+        }
+    }
+
+    /// The events that are remembered.
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Tells all that is known of an address on a descriptor: see [`look::explain`].
+    ///
+    /// # Errors
+    /// When the descriptor does not take the text.
+    pub fn explain(&self, heap: &dyn Inspect, address: usize, fd: c_int) -> Result<(), Refused> {
+        let _guard = thread::enter();
+        let mut text = FdText::new(fd);
+        // A refusal of the descriptor is kept by the text, and told by its flush.
+        let _ = look::explain(heap, address, Some(&self.history), Colour::Never, &mut text);
+        text.flush()
+    }
+
+    /// To be called in the child after `fork`, before it allocates: traces to files stay the parent's, the history goes on.
+    /// Harmless where it was called before.
+    pub fn after_fork_in_child(&self) {
+        crate::after_fork_in_child();
+        self.log.after_fork(false);
+        // SAFETY: the caller is the child's only thread; the lock protects a plain value.
+        unsafe { self.map.reset_after_fork() };
+        *self.map.lock() = None;
+        self.on.fetch_and(REMEMBERED, Ordering::Relaxed);
+    }
+
+    /// For callers without a [`Traced`](crate::Traced): a block of `size` bytes was handed out. `align` 0: not told.
+    #[inline]
+    pub fn allocated(&self, address: usize, size: usize, align: usize) {
+        if self.is_on() && self.wants_alloc(size) {
+            self.tell(Event::Alloc(Place { address, size, align }));
+        }
+    }
+
+    /// Likewise: the block at `address` is about to be given back. To be told before the strategy gets it.
+    #[inline]
+    pub fn freed(&self, address: usize) {
+        if self.is_on() && self.wants_free(address) {
+            self.tell(Event::Free(Place::bare(address)));
+        }
+    }
+
+    /// Likewise: the block at `address` is about to be resized. To be told before the strategy is asked; what it answers
+    /// goes to [`resized`](Self::resized), or to [`refused_resize`](Self::refused_resize).
+    #[inline]
+    pub fn resizing(&self, address: usize) -> Moment {
+        if self.is_on() && self.wants_free(address) && !thread::is_inside() {
+            return self.leaving(address);
+        }
+        Moment(0)
+    }
+
+    /// Likewise: a block was resized.
+    #[inline]
+    pub fn resized(&self, old: usize, address: usize, size: usize, align: usize, before: Moment) {
+        if self.is_on() && (self.wants_alloc(size) | self.wants_free(old) | (before != Moment(0))) {
+            self.tell(Event::Resize { old: Place::bare(old), new: Place { address, size, align }, before });
+        }
+    }
+
+    /// Likewise: a request for a block failed.
+    #[inline]
+    pub fn refused(&self, size: usize, align: usize) {
+        if self.is_on() {
+            self.tell(Event::Refused { size, align, kept: None });
+        }
+    }
+
+    /// Likewise: a resize failed, and the block at `old` stays.
+    #[inline]
+    pub fn refused_resize(&self, old: usize, size: usize, align: usize, before: Moment) {
+        if self.is_on() {
+            self.tell(Event::Refused { size, align, kept: Some((old, before)) });
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell(&self, event: Event) {
+        if let Some(thread) = thread::enter() {
+            self.record(&thread, event);
+        }
+    }
+}
+
+/// Draws a heap's map, in the form that the target's name asks for.
+///
+/// # Errors
+/// When the target cannot be written to.
+pub fn draw(heap: &dyn Inspect, target: &Target) -> Result<(), Refused> {
+    let _guard = thread::enter();
+    let fd = open(target)?;
+    let mut text = FdText::new(fd);
+    let drawn = if target.ends_with(".html") {
+        look::html(heap, &mut text)
+    } else if target.ends_with(".svg") {
+        look::svg(heap, &mut text)
+    } else {
+        look::terminal(heap, Colour::Never, &mut text)
+    };
+    // A refusal of the descriptor is kept by the text, and told by its flush.
+    let _ = drawn;
+    let flushed = text.flush();
+    out::close(fd);
+    flushed
+}
+
+// SAFETY: it passes events on to sinks that keep the same promises.
+unsafe impl Sink for Tracer {
+    #[inline]
+    fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed) != 0
+    }
+
+    fn leaving(&self, address: usize) -> Moment {
+        // Of the modes that want to know, one at most is on.
+        match self.on.load(Ordering::Acquire) & !REMEMBERED {
+            EXACTLY => EXACT.leaving(address),
+            COUNTED => COUNTS.leaving(address),
+            LOG if self.log.is_on() => self.log.leaving(address),
+            _ => Moment(0),
+        }
+    }
+
+    #[inline]
+    fn wants_alloc(&self, size: usize) -> bool {
+        let on = self.on.load(Ordering::Relaxed);
+        on != COUNTED || COUNTS.wants_alloc(size)
+    }
+
+    #[inline]
+    fn wants_free(&self, address: usize) -> bool {
+        let on = self.on.load(Ordering::Relaxed);
+        on != COUNTED || COUNTS.wants_free(address)
+    }
+
+    fn record(&self, thread: &Thread, event: Event) {
+        // Acquire: pairs with the Release of `start`.
+        let on = self.on.load(Ordering::Acquire);
+        if on & REMEMBERED != 0 {
+            self.history.record(thread, event);
+        }
+        if on & LOG != 0 && self.log.is_on() {
+            self.log.record(thread, event);
+        }
+        if on & EXACTLY != 0 {
+            EXACT.record(thread, event);
+        }
+        if on & COUNTED != 0 {
+            // With a history beside it, nobody has asked the countdown yet.
+            let passed = match event {
+                Event::Alloc(place) | Event::Resize { new: place, .. } if on != COUNTED => {
+                    COUNTS.wants_alloc(place.size)
+                }
+                _ => true,
+            };
+            if passed || !matches!(event, Event::Alloc(_)) {
+                COUNTS.record(thread, event);
+            }
+        }
+    }
+}
+
+/// What follows a message about misuse, from the text of a setting: `abort`, or `report` to go on.
+#[must_use]
+pub fn on_misuse(text: &[u8]) -> Option<OnMisuse> {
+    match text {
+        b"abort" => Some(OnMisuse::Abort),
+        b"report" => Some(OnMisuse::Ignore),
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! What a trace says is what happened.
+
+use alloc_trace::report::{self, Symbols};
+
+use crate::child::run;
+
+#[test]
+fn totals_are_exact_on_many_threads() {
+    let run = run("threads");
+    let snapshot = run.snapshot();
+    let counted = run.counted.as_ref().unwrap();
+    let totals = &snapshot.totals;
+    // Frees of what was allocated before the trace began are no fault.
+    let faults: Vec<_> =
+        snapshot.warnings().into_iter().filter(|line| !line.contains("frees are of")).collect();
+    assert_eq!(faults, Vec::<String>::new());
+    assert_eq!(totals.allocs, counted.allocs + counted.resizes, "{counted:?}");
+    let unknown = snapshot.problems.unknown_frees;
+    assert_eq!(totals.frees + unknown, counted.frees + counted.resizes, "{counted:?}");
+    assert_eq!(totals.allocs - totals.frees, totals.live);
+    assert_eq!(snapshot.problems.missed_frees, 0);
+    let sum: u64 = snapshot.rows.values().map(|row| row.alloc_bytes).sum();
+    assert_eq!(sum, totals.alloc_bytes);
+    let peak: u64 = snapshot.rows.values().map(|row| row.peak_bytes).sum();
+    assert_eq!(peak, totals.peak_bytes);
+    assert!(snapshot.rows.keys().all(|&stack| snapshot.addresses(stack).len() > 3));
+    let events = totals.allocs + totals.frees + unknown;
+    let bytes = run.bytes().len() as u64;
+    assert!(bytes < events * 7, "{bytes} bytes for {events} events");
+}
+
+#[test]
+fn leaks_are_told_with_their_stack() {
+    let snapshot = run("leaks").snapshot();
+    let text = report::leaks(&snapshot, &mut Symbols::new());
+    let leak =
+        text.split("\n").position(|line| line == "10000 bytes in 10 blocks, allocated at").expect(&text);
+    let stack: Vec<&str> = text.lines().skip(leak + 1).take_while(|line| line.starts_with("    ")).collect();
+    let leaky = stack.iter().position(|line| line.contains("traces::child::leaky (")).expect(&text);
+    assert!(stack[leaky].contains("child.rs:"), "{text}");
+    assert!(stack[leaky + 1].contains("traces::child::leaks ("), "{text}");
+    assert!(
+        !text.contains("child::tidy") && !stack.iter().any(|line| line.contains("alloc_trace::")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_killed_process_leaves_a_trace_up_to_its_last_block() {
+    let run = run("killed");
+    assert!(run.counted.is_none());
+    let snapshot = run.snapshot();
+    assert!(snapshot.problems.unfinished && snapshot.problems.damaged_blocks == 0);
+    assert!(snapshot.totals.allocs > 10_000, "{:?}", snapshot.totals);
+    let lines = snapshot.warnings();
+    assert!(lines.iter().any(|line| line.starts_with("the trace was not ended")), "{lines:?}");
+}
+
+#[test]
+fn a_cut_trace_is_read_as_far_as_it_goes() {
+    let run = run("threads");
+    let bytes = run.bytes();
+    let whole = report::read_trace(&bytes).unwrap().totals.allocs;
+    let mut before = 0;
+    for length in (0..=bytes.len()).step_by(bytes.len() / 40) {
+        match report::read_trace(&bytes[..length]) {
+            Ok(snapshot) => {
+                assert!(snapshot.totals.allocs >= before && snapshot.totals.allocs <= whole);
+                before = snapshot.totals.allocs;
+            }
+            Err(error) => assert!(length < 64, "{length}: {error}"),
+        }
+    }
+    assert!(before > whole / 2);
+    let mut damaged = bytes.clone();
+    let middle = bytes.len() / 2;
+    damaged[middle] ^= 0xff;
+    let snapshot = report::read_trace(&damaged).unwrap();
+    assert!(snapshot.problems.damaged_blocks > 0 || snapshot.problems.cut_bytes > 0);
+}
+
+#[test]
+fn a_forked_child_does_not_write_into_its_parents_trace() {
+    let run = run("forks");
+    let snapshot = run.snapshot();
+    assert!(!snapshot.problems.unfinished && snapshot.problems.damaged_blocks == 0);
+    let counted = run.counted.as_ref().unwrap();
+    assert_eq!(snapshot.totals.allocs, counted.allocs + counted.resizes);
+    assert!(snapshot.rows.values().any(|row| row.alloc_bytes == 12_345));
+}
+
+#[test]
+fn a_full_disk_stops_the_trace_and_not_the_program() {
+    let run = run("full");
+    assert!(run.counted.is_some());
+    let line =
+        "strata: trace: cannot write to /dev/full: no space left on the device; the program runs untraced\n";
+    assert_eq!(run.stderr, line);
+}
+
+#[test]
+fn any_damage_is_survived() {
+    let bytes = run("leaks").bytes();
+    let mut state = 1_u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    let mut read = 0;
+    for _ in 0..400 {
+        let mut damaged = bytes.clone();
+        for _ in 0..random() % 8 + 1 {
+            // Headers, which no checksum covers, more often than the rest.
+            let at = if random() % 2 == 0 { random() % 200 } else { random() % bytes.len() };
+            damaged[at] = random() as u8;
+        }
+        damaged.truncate(bytes.len() - random() % 3 * (random() % bytes.len()) / 3);
+        if let Ok(snapshot) = report::read_trace(&damaged) {
+            read += 1;
+            let _ = report::json(&snapshot, &mut Symbols::new());
+        }
+    }
+    assert!(read > 50, "{read}");
+}
