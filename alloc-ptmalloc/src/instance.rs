@@ -278,9 +278,9 @@ impl<B: Backend> Instance<B> {
     #[cold]
     fn examine_now(&self, state: &State) {
         // SAFETY: the arena is locked.
-        if let Err(fault) = unsafe { state.check(&self.source) }
-            && let Some(at) = NonNull::new(ptr::without_provenance_mut(fault.address))
-        {
+        if let Err(fault) = unsafe { state.check(&self.source) } {
+            // What is wrong with sums is wrong nowhere in particular.
+            let at = NonNull::new(ptr::without_provenance_mut(fault.address)).unwrap_or(state.top.block());
             self.source.misuse(fault.misuse(), at);
         }
     }
