@@ -143,8 +143,13 @@ unsafe impl<C: Config, B: Backend, W: Backend> Strategy for SyncFreeList<C, B, W
                 return Ok(shrunk);
             }
         }
-        // SAFETY: as above. Where nothing smaller is to be had, the block stays as it is.
-        Ok(unsafe { move_block(self, block, old, new) }.unwrap_or(block))
+        // SAFETY: as above.
+        if let Ok(moved) = unsafe { move_block(self, block, old, new) } {
+            return Ok(moved);
+        }
+        // Memory is short. Whoever frees the block by its new layout must give back all of it, so it has to be cut.
+        // SAFETY: as above; the block is as it was.
+        unsafe { self.list.shrink_in_place(block, old, new) }?.ok_or(AllocError)
     }
 }
 
