@@ -47,18 +47,31 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
                 // SAFETY: as above.
                 unsafe { self.full(class, block) };
             }
-        } else if request <= MAX_CACHED
-            && self.config().era == Era::Ours
-            && heap::holds(block.addr().get())
-            && let Some(instance) = self.used()
-            && let Some(cache) = instance.cache::<S>(S::get(self.id()))
-        {
-            // SAFETY: the calling thread's cache for this instance; a block in a heap that `layout` fits lies in a chunk of its
-            // class or larger.
-            unsafe { cache.push_aligned(instance, class::of_request(request), layout.align(), block) };
+        } else if request <= MAX_CACHED && self.config().era == Era::Ours && heap::holds(block.addr().get()) {
+            let (class, align) = (class::of_request(request), layout.align());
+            // SAFETY: the calling thread's cache; a block in a heap that `layout` fits lies in a chunk of its class or larger.
+            if !unsafe { self.here().push_aligned(class, align, block) } {
+                // SAFETY: as above.
+                unsafe { self.full_aligned(class, align, block) };
+            }
         } else {
             // SAFETY: the caller's promise.
             unsafe { self.free_beyond(block) };
+        }
+    }
+
+    /// A class and alignment without room in its place.
+    ///
+    /// # Safety
+    /// `block` is in use, of a chunk of `class` or larger in a heap, and given up by its holder.
+    #[cold]
+    #[inline(never)]
+    unsafe fn full_aligned(&self, class: usize, align: usize, block: NonNull<u8>) {
+        match self.used().and_then(|instance| Some((instance, instance.cache::<S>(S::get(self.id()))?))) {
+            // SAFETY: the calling thread's cache for this instance; the caller's promise.
+            Some((instance, cache)) => unsafe { cache.make_room_aligned(instance, class, align, block) },
+            // SAFETY: the caller's promise.
+            None => unsafe { self.free_beyond(block) },
         }
     }
 

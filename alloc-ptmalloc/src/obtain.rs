@@ -51,6 +51,12 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     pub(crate) fn allocate_other(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         if layout.align() <= ALIGN {
             self.allocate_beyond(layout.size())
+        } else if layout.size() <= MAX_CACHED
+            && self.config().era == Era::Ours
+            // SAFETY: the calling thread's cache.
+            && let Some(block) = unsafe { self.here().pop_aligned(class::of_request(layout.size()), layout.align()) }
+        {
+            Ok(block)
         } else {
             let (block, _) = self.allocate_aligned(layout)?;
             self.perturb_new(block, layout.size());

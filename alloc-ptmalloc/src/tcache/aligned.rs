@@ -1,42 +1,45 @@
 //! Blocks at multiples of more than 16, kept by class and alignment.
 //!
 //! ```text
-//!  aligned[h(class, shift)]   { head, tag = class and shift, count }     two places to look, the second is the first's neighbour
+//!  aligned[h(class, shift)]   { head, tag = class and shift, room }      two places to look, the second is the first's neighbour
 //! ```
 //!
 //! A free chunk that an aligned request fits is rare, and cutting one out of a larger chunk leaves two fragments; so what was
 //! aligned once is worth keeping as it is. The table is small: a pair of class and alignment that finds both its places
 //! taken turns one of them out.
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use alloc_core::backend::Backend;
 use alloc_core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::ThreadCache;
+use super::flush::free_each;
 use crate::class;
 use crate::instance::Instance;
 use crate::magazine::{Magazine, Node};
 
-/// Places in the table.
-pub(super) const PLACES: usize = 64;
+/// Places in the table: a power of two.
+pub(super) const PLACES: usize = 128;
 
 /// Bytes that one place keeps, or [`FEWEST`] blocks if that is more, or [`MOST`] if that is less.
-const BYTES: usize = 16 << 10;
-const FEWEST: usize = 4;
-const MOST: usize = 32;
+const BYTES: usize = 32 << 10;
+const FEWEST: usize = 6;
+const MOST: usize = 64;
 
-/// The kept blocks of one class and alignment. Written by its thread alone; see [`Bin`](super::Bin).
+/// The kept blocks of one class and alignment. Written by its thread alone; see [`Bin`](super::bin::Bin).
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct AlignedBin {
     pub(super) head: AtomicPtr<Node>,
     /// The class and the power of two; 0 while it is nobody's.
     pub(super) tag: AtomicU32,
-    pub(super) count: AtomicU32,
+    /// Blocks that may still be put in.
+    pub(super) room: AtomicU32,
 }
 
 impl AlignedBin {
+    #[inline]
     fn is(&self, tag: u32) -> bool {
         self.tag.load(Ordering::Relaxed) == tag
     }
@@ -45,35 +48,43 @@ impl AlignedBin {
         (self.tag.load(Ordering::Relaxed) >> 8) as usize
     }
 
-    fn magazine(&self) -> Magazine {
-        let count = self.count.load(Ordering::Relaxed) as usize;
-        Magazine { head: self.head.load(Ordering::Relaxed), count, class: self.class() }
+    /// Blocks in it.
+    fn count(&self) -> usize {
+        match self.class() {
+            0 => 0,
+            // Another thread that asks may see one field newer than the other.
+            class => most(class).saturating_sub(self.room.load(Ordering::Relaxed)) as usize,
+        }
     }
 
-    fn put(&self, magazine: Magazine) {
-        self.head.store(magazine.head, Ordering::Relaxed);
-        self.count.store(magazine.count as u32, Ordering::Relaxed);
-    }
-
-    /// Takes everything out.
-    fn unload(&self) -> Magazine {
-        let all = self.magazine();
-        self.put(Magazine::empty(all.class));
-        self.tag.store(0, Ordering::Relaxed);
+    /// Takes everything out, and leaves it to `tag`, of `class`.
+    fn hand_to(&self, tag: u32, class: usize) -> Magazine {
+        let all =
+            Magazine { head: self.head.load(Ordering::Relaxed), count: self.count(), class: self.class() };
+        self.head.store(ptr::null_mut(), Ordering::Relaxed);
+        self.room.store(most(class), Ordering::Relaxed);
+        self.tag.store(tag, Ordering::Relaxed);
         all
     }
 
     /// Blocks and bytes.
     pub(super) fn cached(&self) -> (usize, usize) {
-        let count = self.count.load(Ordering::Relaxed) as usize;
+        let count = self.count();
         (count, count * class::chunk_size(self.class().max(class::TINY)))
     }
 }
 
-/// The tag of a class and an alignment, and where to look for it.
-fn place(class: usize, align: usize) -> (u32, usize) {
-    let shift = align.trailing_zeros();
-    ((class as u32) << 8 | shift, (class * 5 + shift as usize * 11) % PLACES)
+/// Blocks of a class that one place keeps.
+fn most(class: usize) -> u32 {
+    (BYTES / class::chunk_size(class.max(class::TINY))).clamp(FEWEST, MOST) as u32
+}
+
+/// The tag of a class and an alignment, and the two places to look for it.
+#[inline]
+fn places(class: usize, align: usize) -> (u32, [usize; 2]) {
+    let shift = align.trailing_zeros() as usize;
+    let first = (class * 5 + shift * 37) % PLACES;
+    ((class << 8 | shift) as u32, [first, first ^ 1])
 }
 
 impl ThreadCache {
@@ -81,57 +92,81 @@ impl ThreadCache {
     ///
     /// # Safety
     /// This is the calling thread's cache.
+    #[inline]
     pub(crate) unsafe fn pop_aligned(&self, class: usize, align: usize) -> Option<NonNull<u8>> {
-        let (tag, first) = place(class, align);
-        for at in [first, first ^ 1] {
-            let bin = self.aligned.get(at)?;
-            if bin.is(tag) {
-                let mut magazine = bin.magazine();
-                // SAFETY: the blocks are this thread's.
-                if let Some(block) = unsafe { magazine.pop() } {
-                    bin.put(magazine);
-                    // SAFETY: a block of ours, which holds a node.
-                    unsafe { Node::set_key(Node::of(block), 0) };
-                    return Some(block);
-                }
+        let (tag, places) = places(class, align);
+        for bin in places.into_iter().filter_map(|at| self.aligned.get(at)) {
+            if bin.is(tag)
+                && let Some(block) = NonNull::new(bin.head.load(Ordering::Relaxed))
+            {
+                let node = block.as_ptr();
+                // SAFETY: a kept block is a node, and this thread's.
+                bin.head.store(unsafe { Node::next(node) }, Ordering::Relaxed);
+                bin.room.store(bin.room.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                // SAFETY: as above.
+                unsafe { Node::set_key(node, 0) };
+                return Some(block.cast());
             }
         }
         // Whoever frees by pointer alone puts it among its class, newest first.
         let head = NonNull::new(self.bin(class).head())?;
-        if head.addr().get() % align != 0 {
+        if head.addr().get() & (align - 1) != 0 {
             return None;
         }
         // SAFETY: the caller's promise.
         unsafe { self.pop(class) }
     }
 
-    /// Keeps a block of `class` at a multiple of `align`, and gives back what there is no room for.
+    /// Keeps a block of `class` at a multiple of `align`, if its place has room.
     ///
     /// # Safety
-    /// This is the calling thread's real cache for `instance`; `block` is in use, of a chunk of `class` or larger in a heap, and
-    /// given up by its holder.
-    pub(crate) unsafe fn push_aligned<B: Backend>(
+    /// This is the calling thread's cache; `block` is in use, of a chunk of `class` or larger in a heap, and given up by its
+    /// holder.
+    #[inline]
+    pub(crate) unsafe fn push_aligned(&self, class: usize, align: usize, block: NonNull<u8>) -> bool {
+        let (tag, places) = places(class, align);
+        for bin in places.into_iter().filter_map(|at| self.aligned.get(at)) {
+            if bin.is(tag) {
+                let room = bin.room.load(Ordering::Relaxed);
+                if room == 0 {
+                    return false;
+                }
+                bin.room.store(room - 1, Ordering::Relaxed);
+                let node = Node::of(block);
+                // SAFETY: the smallest block holds a node, and this one is ours from now on.
+                unsafe { Node::set_next(node, bin.head.load(Ordering::Relaxed)) };
+                // SAFETY: as above.
+                unsafe { Node::set_key(node, self.key()) };
+                bin.head.store(node, Ordering::Relaxed);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Keeps a block that [`push_aligned`](Self::push_aligned) found no room for, and gives back what is in its way.
+    ///
+    /// # Safety
+    /// As for [`push_aligned`](Self::push_aligned), and this is a real cache for `instance`.
+    #[cold]
+    pub(crate) unsafe fn make_room_aligned<B: Backend>(
         &self,
         instance: &Instance<B>,
         class: usize,
         align: usize,
         block: NonNull<u8>,
     ) {
-        let (tag, first) = place(class, align);
-        let places = [first, first ^ 1];
+        let (tag, places) = places(class, align);
         let bins = places.map(|at| &self.aligned[at % PLACES]);
         let found = bins.iter().find(|bin| bin.is(tag)).or_else(|| bins.iter().find(|bin| bin.is(0)));
-        let bin = *found.unwrap_or(&bins[0]);
-        let most = (BYTES / class::chunk_size(class)).clamp(FEWEST, MOST);
-        if !bin.is(tag) || bin.magazine().count >= most {
-            // SAFETY: the caller's promise; the blocks are out of the bin.
-            unsafe { self.give_back(instance, bin.unload()) };
-            bin.tag.store(tag, Ordering::Relaxed);
+        let displaced = found.unwrap_or(&bins[0]).hand_to(tag, class);
+        if displaced.count > 0 {
+            // Freed one by one: to be merged and cut anew, not to serve requests without alignment.
+            // SAFETY: the blocks were this cache's, and are out of it.
+            unsafe { free_each(instance, displaced) };
         }
-        let mut magazine = Magazine { class, ..bin.magazine() };
         // SAFETY: the caller's promise.
-        unsafe { magazine.push(block, self.key()) };
-        bin.put(magazine);
+        unsafe { self.push_aligned(class, align, block) };
     }
 
     /// Gives all aligned blocks back. Returns their bytes, by the chunk sizes of their classes.
@@ -142,21 +177,12 @@ impl ThreadCache {
         let mut bytes = 0;
         for bin in &self.aligned {
             bytes += bin.cached().1;
-            // SAFETY: the caller's promise; the blocks are out of the bin.
-            unsafe { self.give_back(instance, bin.unload()) };
+            let kept = bin.hand_to(0, 0);
+            if kept.count > 0 {
+                // SAFETY: the blocks were this cache's, and are out of it.
+                unsafe { free_each(instance, kept) };
+            }
         }
         bytes
-    }
-
-    /// Frees the blocks of a magazine: to be merged and cut anew, not to serve requests without alignment.
-    ///
-    /// # Safety
-    /// The magazine is nobody else's.
-    unsafe fn give_back<B: Backend>(&self, instance: &Instance<B>, mut magazine: Magazine) {
-        // SAFETY: the caller's promise.
-        while let Some(block) = unsafe { magazine.pop() } {
-            // SAFETY: the blocks of a magazine are in use and nobody else's.
-            unsafe { instance.give_back(block) };
-        }
     }
 }

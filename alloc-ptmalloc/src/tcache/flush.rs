@@ -159,7 +159,7 @@ impl ThreadCache {
 ///
 /// # Safety
 /// The magazine is nobody else's.
-unsafe fn free_each<B: Backend>(instance: &Instance<B>, mut magazine: Magazine) {
+pub(super) unsafe fn free_each<B: Backend>(instance: &Instance<B>, mut magazine: Magazine) {
     // SAFETY: the caller's promise.
     while let Some(block) = unsafe { magazine.pop() } {
         // SAFETY: the blocks of a magazine are in use and nobody else's.

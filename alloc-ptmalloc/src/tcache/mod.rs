@@ -103,7 +103,7 @@ impl ThreadCache {
         const ALIGNED: AlignedBin = AlignedBin {
             head: AtomicPtr::new(ptr::null_mut()),
             tag: AtomicU32::new(0),
-            count: AtomicU32::new(0),
+            room: AtomicU32::new(0),
         };
         #[expect(clippy::declare_interior_mutable_const, reason = "as above")]
         const LARGE: LargeBin = LargeBin {
