@@ -10,7 +10,7 @@ use super::{ThreadCache, budget};
 use crate::class::{self, CLASSES, TINY};
 use crate::config::Era;
 use crate::instance::Instance;
-use crate::magazine::Magazine;
+use crate::magazine::{Magazine, Node};
 use crate::owner;
 
 /// Arenas whose blocks are told apart in one round. A magazine with blocks of more is handed over in more pieces.
@@ -61,7 +61,10 @@ impl ThreadCache {
         let cold = spare.take(class);
         spare.put(bin.unload(class));
         if cold.count > 0 {
-            spare.flushed.store(1, Ordering::Relaxed);
+            if spare.flushed.swap(1, Ordering::Relaxed) != 0 {
+                // The second time without a refill in between: blocks come one way, and larger magazines make fewer rounds.
+                self.grant(instance, bin, class, budget::next(class, bin.cap(), true));
+            }
             // SAFETY: the magazine was this cache's, and is out of it.
             unsafe { self.hand_back(instance, cold) };
         }
@@ -97,6 +100,16 @@ impl ThreadCache {
     unsafe fn sort<B: Backend>(&self, instance: &Instance<B>, mut magazine: Magazine) -> Magazine {
         let class = magazine.class;
         let home = self.arena().id;
+        // Of one arena, as nearly all are, it goes as it is: read through, and not written again.
+        // SAFETY: the caller's promise.
+        if let Some(id) = unsafe { only_owner(&magazine) } {
+            if id == home {
+                return magazine;
+            }
+            // SAFETY: the blocks came from the arena `id` and are ours.
+            unsafe { instance.hand_over(id, magazine) };
+            return Magazine::empty(class);
+        }
         let mut mine = Magazine::empty(class);
         let mut others = [(0_u16, Magazine::empty(class)); DESTINATIONS];
         // SAFETY: the caller's promise.
@@ -153,6 +166,23 @@ impl ThreadCache {
         self.granted.store(0, Ordering::Relaxed);
         bytes
     }
+}
+
+/// The arena that all blocks of a magazine came from, if that is one.
+///
+/// # Safety
+/// The magazine is not empty, and nobody else's.
+unsafe fn only_owner(magazine: &Magazine) -> Option<u16> {
+    let first = owner::of(magazine.head.addr());
+    let mut node = magazine.head;
+    while !node.is_null() {
+        if owner::of(node.addr()) != first {
+            return None;
+        }
+        // SAFETY: blocks of a magazine are nodes, and these are ours.
+        node = unsafe { Node::next(node) };
+    }
+    Some(first)
 }
 
 /// Frees a magazine block by block, as glibc does.
