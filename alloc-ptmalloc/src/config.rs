@@ -36,7 +36,7 @@ pub enum CheckLevel {
 pub struct Config {
     /// Whose habits.
     pub era: Era,
-    /// Arenas at most; 0 means eight for each processor.
+    /// Arenas at most; 0 means two for each processor in era `Ours`, and eight in the others.
     pub arena_max: usize,
     /// Requests from here on get a mapping of their own. Rises with the mappings that are freed, unless set by hand.
     pub mmap_threshold: usize,

@@ -57,7 +57,7 @@ impl<B: Backend> Instance<B> {
         };
         let instance = Self {
             source,
-            registry: RankedMutex::new(Registry::new(arena_limit(config.arena_max))),
+            registry: RankedMutex::new(Registry::new(arena_limit(config.arena_max, config.era))),
             // Relaxed: only that numbers differ matters.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             first: AtomicPtr::new(ptr::null_mut()),

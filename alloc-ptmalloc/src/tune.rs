@@ -85,7 +85,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             return Err(TuneError::OutOfRange);
         }
         let instance = self.instance().map_err(|_| TuneError::OutOfMemory)?;
-        instance.registry.lock().set_limit(arena_limit(count));
+        instance.registry.lock().set_limit(arena_limit(count, self.era()));
         Ok(())
     }
 
