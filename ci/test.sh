@@ -3,4 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --workspace
+cargo test -p alloc-trace --all-features --test traces
 cargo test --release -p alloc-core -p alloc-bump -p alloc-select --all-features

@@ -48,7 +48,7 @@
 extern crate std;
 
 /// The example of the README, which is run as well.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
