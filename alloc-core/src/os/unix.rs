@@ -22,6 +22,10 @@ pub struct Os;
 /// Calls that the kernel may ask to repeat are repeated so often at most.
 const ATTEMPTS: u32 = 8;
 
+/// Multiples of an alignment that are tried below the place where a mapping without alignment came to lie, when there is no
+/// address space for anything else: 4 GiB of other heaps at 64 MiB.
+const FURTHEST: usize = 64;
+
 /// 0 until it is known. Relaxed throughout: whoever finds 0 asks the kernel and stores the same number.
 static PAGE_SIZE: AtomicUsize = AtomicUsize::new(0);
 
@@ -95,7 +99,13 @@ fn map_aligned(size: usize, align: usize, protection: c_int) -> Result<NonNull<u
 
     // More than is needed, and the ends given back.
     let total = size.checked_add(align - page).filter(|&total| total <= MAX_SIZE).ok_or(AllocError)?;
-    let raw = map_anywhere(total, protection)?;
+    let Ok(raw) = map_anywhere(total, protection) else {
+        // Address space is short, and others lie at the multiples nearby. Some further down is free.
+        let mut further = (2..=FURTHEST)
+            .map(|step| near.saturating_sub(align.saturating_mul(step)))
+            .take_while(|&address| address != 0);
+        return further.find_map(|address| map_at(address, size, protection)).ok_or(AllocError);
+    };
     let first = raw.addr().get();
     let lead = align_up(first, align).ok_or(AllocError)? - first;
     let tail = total - lead - size;
