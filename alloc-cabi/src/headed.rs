@@ -13,7 +13,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use alloc_core::arith::align_up;
-use alloc_core::{AllocError, Inspect, Misuse, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked};
+use alloc_core::{AllocError, Inspect, Misuse, SizedBlocks, Strategy};
 
 const HEADER: usize = size_of::<Header>();
 const LIVE: u32 = 0x11fe_b10c;
@@ -186,23 +186,5 @@ unsafe impl<S: Strategy> SizedBlocks for Headed<S> {
 }
 
 impl<S: Strategy> Inspect for Headed<S> {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-
-    fn stats(&self) -> Stats {
-        self.inner.stats()
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
-        self.inner.walk(visit)
-    }
-
-    fn owns(&self, address: NonNull<u8>) -> Ownership {
-        self.inner.owns(address)
-    }
-
-    fn trim(&self, keep: usize) -> usize {
-        self.inner.trim(keep)
-    }
+    alloc_core::forward_inspect!(self => self.inner);
 }

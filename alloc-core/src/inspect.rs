@@ -39,22 +39,24 @@ pub trait Inspect {
     fn trim(&self, keep: usize) -> usize;
 }
 
-/// The methods of [`Inspect`], each calling the same method of `$target`, an expression over `$self`.
+/// The methods of [`Inspect`](crate::Inspect), each calling the same method of `$target`, an expression over `$self`: for
+/// decorators that show what they decorate.
+#[macro_export]
 macro_rules! forward_inspect {
     ($self:ident => $target:expr) => {
         fn name(&$self) -> &'static str {
             $target.name()
         }
 
-        fn stats(&$self) -> Stats {
+        fn stats(&$self) -> $crate::Stats {
             $target.stats()
         }
 
-        fn walk(&$self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
+        fn walk(&$self, visit: &mut dyn FnMut($crate::Step) -> $crate::Visit) -> $crate::Walked {
             $target.walk(visit)
         }
 
-        fn owns(&$self, address: NonNull<u8>) -> Ownership {
+        fn owns(&$self, address: core::ptr::NonNull<u8>) -> $crate::Ownership {
             $target.owns(address)
         }
 
@@ -63,7 +65,6 @@ macro_rules! forward_inspect {
         }
     };
 }
-pub(crate) use forward_inspect;
 
 impl<S: Inspect + ?Sized> Inspect for &S {
     forward_inspect!(self => (**self));

@@ -73,15 +73,7 @@ impl Misuse {
     /// The message for this fault of `strategy` at `address`.
     #[must_use]
     pub fn line(self, strategy: &str, address: usize) -> Line {
-        Line::new()
-            .text("strata: ")
-            .text(strategy)
-            .text(": ")
-            .text(self.name())
-            .text(" at ")
-            .address(address)
-            .text(": ")
-            .text(self.explanation())
+        fault_line(strategy, self.name(), address, self.explanation())
     }
 
     /// Writes the message and aborts the process.
@@ -91,6 +83,21 @@ impl Misuse {
         self.line(strategy, address).emit();
         abort()
     }
+}
+
+/// The message for a fault of `strategy` at `address`, in the form that all of them have: for decorators with kinds of their
+/// own.
+#[must_use]
+pub fn fault_line(strategy: &str, name: &str, address: usize, explanation: &str) -> Line {
+    Line::new()
+        .text("strata: ")
+        .text(strategy)
+        .text(": ")
+        .text(name)
+        .text(" at ")
+        .address(address)
+        .text(": ")
+        .text(explanation)
 }
 
 /// What follows a message about misuse.

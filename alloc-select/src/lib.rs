@@ -3,7 +3,7 @@
 //! # Three lines
 //!
 //! ```
-//! # #[cfg(any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump"))]
+//! # #[cfg(feature = "_some")]
 //! # mod shown {
 //! use alloc_select::Strata;
 //!
@@ -39,45 +39,18 @@
 //!
 //! Libraries: only the program that is finally run should declare a `#[global_allocator]`.
 
-#[cfg(any(
-    feature = "ptmalloc",
-    feature = "libc",
-    feature = "freelist",
-    feature = "mem_io",
-    feature = "bump"
-))]
+#[cfg(feature = "_some")]
 mod chosen;
-#[cfg(any(
-    feature = "ptmalloc",
-    feature = "libc",
-    feature = "freelist",
-    feature = "mem_io",
-    feature = "bump"
-))]
+#[cfg(feature = "_some")]
 mod default;
 mod names;
 
-#[cfg(any(
-    feature = "ptmalloc",
-    feature = "libc",
-    feature = "freelist",
-    feature = "mem_io",
-    feature = "bump"
-))]
+#[cfg(feature = "_some")]
 pub use chosen::{Chosen, VARIABLE};
-#[cfg(any(
-    feature = "ptmalloc",
-    feature = "libc",
-    feature = "freelist",
-    feature = "mem_io",
-    feature = "bump"
-))]
+#[cfg(feature = "_some")]
 pub use default::{DefaultStrategy, Strata};
 pub use names::{Named, UnknownStrategy, by_name, strategies};
 
-#[cfg(all(
-    doctest,
-    any(feature = "ptmalloc", feature = "libc", feature = "freelist", feature = "mem_io", feature = "bump")
-))]
+#[cfg(all(doctest, feature = "_some"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,12 +1,6 @@
 //! The run-time choice. Each case is a process of its own, since the choice is made once in each.
 
-#![cfg(any(
-    feature = "ptmalloc",
-    feature = "libc",
-    feature = "freelist",
-    feature = "mem_io",
-    feature = "bump"
-))]
+#![cfg(feature = "_some")]
 
 use alloc_core::Inspect;
 use alloc_select::{Chosen, VARIABLE, strategies};

@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use alloc_core::{AllocError, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked};
+use alloc_core::{AllocError, Inspect, SizedBlocks, Strategy};
 
 use crate::event::{Event, Moment, Place};
 use crate::sink::Sink;
@@ -206,25 +206,7 @@ unsafe impl<S: SizedBlocks, K: Sink> SizedBlocks for Traced<S, K> {
 }
 
 impl<S: Inspect, K> Inspect for Traced<S, K> {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-
-    fn stats(&self) -> Stats {
-        self.inner.stats()
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
-        self.inner.walk(visit)
-    }
-
-    fn owns(&self, address: NonNull<u8>) -> Ownership {
-        self.inner.owns(address)
-    }
-
-    fn trim(&self, keep: usize) -> usize {
-        self.inner.trim(keep)
-    }
+    alloc_core::forward_inspect!(self => self.inner);
 }
 
 alloc_core::impl_allocator_api2!([S: Strategy, K: Sink] Traced<S, K>);

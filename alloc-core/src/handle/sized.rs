@@ -5,11 +5,10 @@ use core::ptr::NonNull;
 
 use super::Handle;
 use crate::error::AllocError;
-use crate::inspect::{Inspect, Ownership, forward_inspect};
+use crate::forward_inspect;
+use crate::inspect::Inspect;
 use crate::sized::SizedBlocks;
-use crate::stats::Stats;
 use crate::strategy::{Strategy, forward_strategy};
-use crate::walk::{Step, Visit, Walked};
 
 type Free = unsafe extern "C" fn(*const (), *mut u8);
 type UsableSize = unsafe extern "C" fn(*const (), *const u8) -> usize;

@@ -44,15 +44,7 @@ impl Fault {
     /// The message for this fault of `strategy` in the block at `address`: as those of [`Misuse`].
     #[must_use]
     pub fn line(self, strategy: &str, address: usize) -> Line {
-        Line::new()
-            .text("strata: ")
-            .text(strategy)
-            .text(": ")
-            .text(self.name())
-            .text(" at ")
-            .address(address)
-            .text(": ")
-            .text(self.explanation())
+        misuse::fault_line(strategy, self.name(), address, self.explanation())
     }
 
     /// Writes the message, then does as `then` says. Returns only for [`OnMisuse::Ignore`].
