@@ -48,7 +48,7 @@ pub(crate) fn allocate(size: usize) -> *mut c_void {
     let Some(heap) = front::serving() else { return cold::allocate(size, C_ALIGN).cast() };
     match heap.malloc(size) {
         Ok(block) => block.as_ptr().cast(),
-        Err(AllocError) => cold::no_memory().cast(),
+        Err(AllocError) => cold::refused(size).cast(),
     }
 }
 

@@ -9,6 +9,7 @@ use alloc_core::{AllocError, Misuse, SizedBlocks, Strategy};
 
 use crate::boot;
 use crate::errno;
+use crate::front;
 use crate::spare;
 
 /// The alignment of a block whose request names none: two words.
@@ -39,7 +40,7 @@ pub(crate) fn try_allocate(size: usize, align: usize) -> Result<NonNull<u8>, All
     let layout = layout(size, align)?;
     let block = match boot::active() {
         Some(served) => served.handle.allocate(layout)?,
-        None => spare::allocate(layout.size(), layout.align()).ok_or(AllocError)?,
+        None => spare::allocate(layout)?,
     };
     let freed = boot::perturb();
     if freed != 0 {
@@ -55,19 +56,20 @@ pub(crate) fn allocate(size: usize, align: usize) -> *mut u8 {
     answer(try_allocate(size, align))
 }
 
+/// `malloc` of what the heap in front refused.
+#[cold]
+#[inline(never)]
+pub(crate) fn refused(size: usize) -> *mut u8 {
+    answer(layout(size, C_ALIGN).and_then(|layout| front::instead(layout, spare::allocate)))
+}
+
 /// `calloc`, after the multiplication.
 pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
-    let zeroed = || {
-        let layout = layout(size, C_ALIGN)?;
-        if let Some(served) = boot::active() {
-            return served.handle.allocate_zeroed(layout);
-        }
-        let block = spare::allocate(layout.size(), layout.align()).ok_or(AllocError)?;
-        // SAFETY: a new block of at least so many bytes.
-        unsafe { block.write_bytes(0, layout.size()) };
-        Ok(block)
+    let zeroed = |layout| match boot::active() {
+        Some(served) => served.handle.allocate_zeroed(layout),
+        None => spare::allocate_zeroed(layout),
     };
-    answer(zeroed())
+    answer(layout(size, C_ALIGN).and_then(zeroed))
 }
 
 /// `free` of what is not null.

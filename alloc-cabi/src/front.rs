@@ -15,6 +15,7 @@ use alloc_ptmalloc::{CheckLevel, Config, Era, LibrarySlot, Ptmalloc};
 
 use crate::registry::Served;
 use crate::settings::{self, Choice, Settings};
+use crate::spare;
 
 // Parameters of `mallopt`, as in `malloc.h`.
 const M_TRIM_THRESHOLD: c_int = -1;
@@ -44,7 +45,7 @@ static SERVES: AtomicBool = AtomicBool::new(false);
 pub(crate) unsafe fn prepare(settings: &Settings<'_>) {
     let place = HEAP.0.get();
     // SAFETY: there is one such value, in a static.
-    let heap = unsafe { Heap::for_library(config(settings)) };
+    let heap = unsafe { Heap::for_library(config(settings), spare::take_back) };
     // SAFETY: nobody else knows the place's contents yet, as the caller promises.
     unsafe { (*place).write(heap) };
 }
@@ -91,6 +92,17 @@ pub(crate) unsafe fn heap() -> &'static Heap {
     unsafe { &*HEAP.0.get().cast::<Heap>() }
 }
 
+/// What the heap refused, from the reserve: where a signal handler interrupted the heap at work and asks for it.
+#[cold]
+#[inline(never)]
+pub(crate) fn instead(
+    layout: Layout,
+    reserve: fn(Layout) -> Result<NonNull<u8>, AllocError>,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: whoever was refused by the heap had it.
+    if unsafe { heap() }.is_interrupted() { reserve(layout) } else { Err(AllocError) }
+}
+
 /// The heap as a strategy whose handle can be made before the heap is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Front;
@@ -115,10 +127,20 @@ macro_rules! forward {
     };
 }
 
-// SAFETY: every method is the heap's.
+// SAFETY: every method is the heap's, and blocks of the reserve are known to it by `spare::take_back`.
 unsafe impl Strategy for Front {
-    forward!(fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError>);
-    forward!(fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError>);
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: as in `forward`.
+        unsafe { heap() }.allocate(layout).or_else(|_| instead(layout, spare::allocate))
+    }
+
+    #[inline]
+    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: as in `forward`.
+        unsafe { heap() }.allocate_zeroed(layout).or_else(|_| instead(layout, spare::allocate_zeroed))
+    }
+
     forward!(unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout));
     forward!(unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError>);
     forward!(unsafe fn grow_zeroed(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError>);

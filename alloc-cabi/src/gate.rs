@@ -154,12 +154,6 @@ fn clamped(layout: Layout) -> Result<Layout, AllocError> {
     Layout::from_size_align(size, layout.align().max(align_of::<Postponed>())).map_err(|_| AllocError)
 }
 
-/// A block for a handler that interrupted the heap.
-#[cold]
-fn from_spare(layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    spare::allocate(layout.size(), layout.align()).ok_or(AllocError)
-}
-
 // SAFETY: blocks are those of the inner strategy, which one thread at a time works on, or of the spare region; the two do
 // not overlap, and each goes back to where it came from. Nothing here unwinds.
 unsafe impl<S: SizedBlocks> Strategy for Gate<S> {
@@ -168,7 +162,7 @@ unsafe impl<S: SizedBlocks> Strategy for Gate<S> {
         let layout = clamped(layout)?;
         match self.enter() {
             Some(inside) => inside.allocate(layout),
-            None => from_spare(layout),
+            None => spare::allocate(layout),
         }
     }
 
@@ -177,12 +171,7 @@ unsafe impl<S: SizedBlocks> Strategy for Gate<S> {
         let layout = clamped(layout)?;
         match self.enter() {
             Some(inside) => inside.allocate_zeroed(layout),
-            None => {
-                let block = from_spare(layout)?;
-                // SAFETY: a new block of so many bytes.
-                unsafe { block.write_bytes(0, layout.size()) };
-                Ok(block)
-            }
+            None => spare::allocate_zeroed(layout),
         }
     }
 

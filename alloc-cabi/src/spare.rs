@@ -14,11 +14,13 @@
 //! number of changes so far, so that a piece which left and came back in between is not mistaken for one that stayed. There
 //! is no lock, hence no deadlock in any handler.
 
+use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use alloc_core::AllocError;
 use alloc_core::arith::align_up;
 
 const SIZE: u32 = 1 << 20;
@@ -196,9 +198,30 @@ pub(crate) fn owns(block: NonNull<u8>) -> bool {
     SPARE.owns(block)
 }
 
-/// A block, not initialised, or `None` when the region is used up.
-pub(crate) fn allocate(size: usize, align: usize) -> Option<NonNull<u8>> {
-    SPARE.allocate(size, align)
+/// A block, not initialised, or an error when the region is used up.
+pub(crate) fn allocate(layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    SPARE.allocate(layout.size(), layout.align()).ok_or(AllocError)
+}
+
+/// A block of zeroes.
+pub(crate) fn allocate_zeroed(layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    let block = allocate(layout)?;
+    // SAFETY: a new block of so many bytes.
+    unsafe { block.write_bytes(0, layout.size()) };
+    Ok(block)
+}
+
+/// Takes a block back, if it is of this region. Whether it was.
+///
+/// # Safety
+/// The block is given up by its holder.
+pub(crate) unsafe fn take_back(block: NonNull<u8>) -> bool {
+    let ours = SPARE.owns(block);
+    if ours {
+        // SAFETY: of this region, and given up.
+        unsafe { SPARE.free(block) };
+    }
+    ours
 }
 
 /// The size that a block was requested with.

@@ -24,10 +24,14 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn full(&self, class: usize, block: NonNull<u8>) {
+        let Some(inside) = self.enter() else {
+            // SAFETY: given up by its holder.
+            return unsafe { self.postpone(block) };
+        };
         let Some(instance) = self.used() else {
             return self.foreign(block);
         };
-        match instance.cache::<S>(S::get(self.id())) {
+        match inside.cache(instance) {
             // SAFETY: the calling thread's cache for this instance; the caller's promise.
             Some(cache) => unsafe { cache.overflow(instance, class, block) },
             // SAFETY: the caller's promise.
@@ -67,11 +71,18 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     #[cold]
     #[inline(never)]
     unsafe fn full_aligned(&self, class: usize, align: usize, block: NonNull<u8>) {
-        match self.used().and_then(|instance| Some((instance, instance.cache::<S>(S::get(self.id()))?))) {
+        let Some(inside) = self.enter() else {
+            // SAFETY: given up by its holder.
+            return unsafe { self.postpone(block) };
+        };
+        match self.used().and_then(|instance| Some((instance, inside.cache(instance)?))) {
             // SAFETY: the calling thread's cache for this instance; the caller's promise.
             Some((instance, cache)) => unsafe { cache.make_room_aligned(instance, class, align, block) },
-            // SAFETY: the caller's promise.
-            None => unsafe { self.free_beyond(block) },
+            None => {
+                drop(inside);
+                // SAFETY: the caller's promise.
+                unsafe { self.free_beyond(block) };
+            }
         }
     }
 
@@ -81,10 +92,21 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     /// As for [`free_block`](Self::free_block).
     #[inline(never)]
     pub(crate) unsafe fn free_beyond(&self, block: NonNull<u8>) {
+        let address = block.addr().get();
+        if let Some(take_back) = self.elsewhere()
+            && !heap::holds(address)
+            // SAFETY: whether it is one of theirs is what is asked; if it is, its holder gave it up.
+            && unsafe { take_back(block) }
+        {
+            return;
+        }
+        let Some(inside) = self.enter() else {
+            // SAFETY: given up by its holder.
+            return unsafe { self.postpone(block) };
+        };
         let Some(instance) = self.used() else {
             return self.foreign(block);
         };
-        let address = block.addr().get();
         if address % ALIGN != 0 {
             return instance.source.misuse(Misuse::MisalignedPointer, block);
         }
@@ -95,7 +117,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             }
             return;
         }
-        let Some(cache) = instance.cache::<S>(S::get(self.id())) else {
+        let Some(cache) = inside.cache(instance) else {
             // SAFETY: in a heap; the caller's promise.
             return unsafe { instance.give_back(block) };
         };

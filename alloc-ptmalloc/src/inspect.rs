@@ -25,10 +25,12 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     /// words, flags and feet agree, every free chunk is in the right bin and in no other, and the magazines of the depots are
     /// whole. Takes time in proportion to the number of chunks.
     ///
+    /// A signal handler that interrupted the heap at work learns nothing.
+    ///
     /// # Errors
     /// The first contradiction.
     pub fn check(&self) -> Result<(), Fault> {
-        let Some(instance) = self.used() else { return Ok(()) };
+        let (Some(_inside), Some(instance)) = (self.enter(), self.used()) else { return Ok(()) };
         let mut checked = Ok(());
         let _ = instance.each_locked(|state| {
             // SAFETY: the arena is locked, and this is its source.
@@ -50,6 +52,7 @@ impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
 
     /// Sums up a walk: takes time in proportion to the number of blocks, one arena locked at a time.
     fn stats(&self) -> Stats {
+        let Some(_inside) = self.enter() else { return Stats::UNKNOWN };
         let zero = Gauge::of(0);
         let Some(instance) = self.used() else {
             return Stats {
@@ -93,6 +96,7 @@ impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
     }
 
     fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
+        let Some(_inside) = self.enter() else { return Walked::Unsupported };
         match self.used().map(|instance| walk(instance, visit)) {
             None | Some(ControlFlow::Continue(())) => Walked::Complete,
             Some(ControlFlow::Break(())) => Walked::Stopped,
@@ -106,6 +110,7 @@ impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
             let id = owner::of(at);
             instance.each_arena(|arena| (arena.id == id).then_some(())).is_some()
         } else {
+            let Some(_inside) = self.enter() else { return Ownership::Unknown };
             instance.source.mapped.holds(at)
         };
         if mine { Ownership::Mine } else { Ownership::NotMine }
@@ -114,8 +119,9 @@ impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
     /// Empties the calling thread's magazines, takes the depots apart, and gives every whole free page back, keeping
     /// `keep` bytes at the end of each arena.
     fn trim(&self, keep: usize) -> usize {
+        let Some(inside) = self.enter() else { return 0 };
         let Some(instance) = self.used() else { return 0 };
-        if let Some(cache) = instance.cache::<S>(S::get(self.id())) {
+        if let Some(cache) = inside.cache(instance) {
             // SAFETY: the calling thread's cache for this instance.
             unsafe { cache.flush(instance) };
         }

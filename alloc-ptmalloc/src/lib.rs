@@ -29,8 +29,8 @@
 //! | `owner`, `heap`, `mapped`, `source` | memory from the system, and whose an address is |
 //! | `arena`, `top`, `perturb` | `malloc_state` and its verbs, one file each |
 //! | `check` | walkers that derive an arena anew |
-//! | `tcache`, `registry`, `instance`, `handover`, `process`, `fork` | threads: their caches and arenas, their ends, forks |
-//! | `ptmalloc`, `obtain`, `give`, `resize`, `strategy` | the front door: hits, and the ways beyond |
+//! | `tcache`, `registry`, `instance`, `handover`, `process`, `fork`, `forker` | threads: their caches and arenas, their ends, forks |
+//! | `ptmalloc`, `inside`, `obtain`, `give`, `resize`, `strategy` | the front door: hits, and the ways beyond |
 //! | `inspect`, `figures`, `survey`, `tune` | looking inside, and `mallopt` |
 //!
 //! # Not for
@@ -62,10 +62,12 @@ mod config;
 mod depot;
 mod figures;
 mod fork;
+mod forker;
 mod give;
 mod handover;
 mod heap;
 mod inbox;
+mod inside;
 mod inspect;
 mod instance;
 mod key;
@@ -91,7 +93,7 @@ mod tune;
 pub use check::Fault;
 pub use config::{CheckLevel, Config, Era, MMAP_THRESHOLD_MAX};
 pub use figures::{ArenaFigures, BinFigures, Figures};
-pub use ptmalloc::Ptmalloc;
+pub use ptmalloc::{Ptmalloc, TakeBack};
 #[cfg(feature = "std")]
 pub use tcache::slot::ProcessSlot;
 pub use tcache::slot::{CacheRef, LibrarySlot, SharedSlot, Slot};

@@ -9,6 +9,7 @@ use alloc_core::backend::Backend;
 use crate::arena::Found;
 use crate::class::{self, MAX_CACHED};
 use crate::config::{Era, Tunables};
+use crate::inside::Inside;
 use crate::instance::Instance;
 use crate::magazine::Node;
 use crate::ptmalloc::Ptmalloc;
@@ -26,8 +27,9 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn miss(&self, class: usize) -> Result<NonNull<u8>, AllocError> {
+        let inside = self.enter().ok_or(AllocError)?;
         let instance = self.instance()?;
-        if let Some(cache) = instance.cache::<S>(S::get(self.id())) {
+        if let Some(cache) = inside.cache(instance) {
             // A cache that was just opened is empty; one that another instance had displaced may not be.
             // SAFETY: the calling thread's cache.
             if let Some(block) = unsafe { cache.pop(class) } {
@@ -40,7 +42,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             }
         }
         let request = size::usable(class::chunk_size(class));
-        let (block, _) = self.allocate_from_arenas(instance, class::chunk_size(class), request)?;
+        let (block, _) = allocate_from_arenas(&inside, instance, class::chunk_size(class), request)?;
         // SAFETY: a new block of so many bytes.
         unsafe { instance.source.perturb_new(block, request) };
         Ok(block)
@@ -115,6 +117,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     /// A request that no magazine serves.
     fn allocate_large(&self, request: usize) -> Result<Block, AllocError> {
         let size = self.chunk_size(request)?;
+        let inside = self.enter().ok_or(AllocError)?;
         let instance = self.instance()?;
         let source = &instance.source;
         if request > MAX_CACHED
@@ -123,37 +126,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         {
             return Ok(zeroed_from(block));
         }
-        self.allocate_from_arenas(instance, size, request)
-    }
-
-    /// One chunk from any arena; from a mapping where that fails and may be; at last, once more after everything cached
-    /// was put back.
-    fn allocate_from_arenas(
-        &self,
-        instance: &Instance<B>,
-        size: usize,
-        request: usize,
-    ) -> Result<Block, AllocError> {
-        let cache = instance.cache::<S>(S::get(self.id()));
-        let attempt = || {
-            instance
-                // SAFETY: the arena is locked.
-                .try_arenas(cache, |state, source| unsafe { state.allocate(source, size) })
-                // SAFETY: the chunk was handed to us.
-                .map(|found| unsafe { unmarked(found) })
-                .or_else(|| {
-                    // Blocks that a magazine may hold never have a mapping: whoever knows their size does not look.
-                    let source = &instance.source;
-                    (request > MAX_CACHED)
-                        .then(|| source.mapped.allocate(source, request, ALIGN))?
-                        .map(zeroed_from)
-                })
-        };
-        if let Some(found) = attempt() {
-            return Ok(found);
-        }
-        instance.reclaim(cache);
-        attempt().ok_or(AllocError)
+        allocate_from_arenas(&inside, instance, size, request)
     }
 
     /// A block for `layout` whose bytes are zero.
@@ -177,6 +150,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     fn allocate_aligned(&self, layout: Layout) -> Result<Block, AllocError> {
         let (request, align) = (layout.size(), layout.align());
         let size = self.chunk_size(request)?;
+        let inside = self.enter().ok_or(AllocError)?;
         let instance = self.instance()?;
         let source = &instance.source;
         // Blocks that a magazine may hold never have a mapping, unless their alignment says where to look.
@@ -186,7 +160,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         {
             return Ok(block);
         }
-        let cache = instance.cache::<S>(S::get(self.id()));
+        let cache = inside.cache(instance);
         if let Some(cache) = cache
             && request <= MAX_CACHED
             // SAFETY: the calling thread's cache.
@@ -209,6 +183,36 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             .or_else(mapped)
             .ok_or(AllocError)
     }
+}
+
+/// One chunk from any arena; from a mapping where that fails and may be; at last, once more after everything cached
+/// was put back.
+fn allocate_from_arenas<B: Backend, S: Slot>(
+    inside: &Inside<'_, B, S>,
+    instance: &Instance<B>,
+    size: usize,
+    request: usize,
+) -> Result<Block, AllocError> {
+    let cache = inside.cache(instance);
+    let attempt = || {
+        instance
+            // SAFETY: the arena is locked.
+            .try_arenas(cache, |state, source| unsafe { state.allocate(source, size) })
+            // SAFETY: the chunk was handed to us.
+            .map(|found| unsafe { unmarked(found) })
+            .or_else(|| {
+                // Blocks that a magazine may hold never have a mapping: whoever knows their size does not look.
+                let source = &instance.source;
+                (request > MAX_CACHED)
+                    .then(|| source.mapped.allocate(source, request, ALIGN))?
+                    .map(zeroed_from)
+            })
+    };
+    if let Some(found) = attempt() {
+        return Ok(found);
+    }
+    instance.reclaim(cache);
+    attempt().ok_or(AllocError)
 }
 
 /// A chunk's block, without the mark that it may still bear from when it was cached.

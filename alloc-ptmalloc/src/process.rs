@@ -9,6 +9,7 @@ use alloc_core::backend::Backend;
 use alloc_core::sync::RankedMutex;
 use alloc_core::sync::static_atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::forker;
 use crate::instance::Instance;
 use crate::ranks;
 #[cfg(feature = "std")]
@@ -138,10 +139,9 @@ pub(crate) fn leave(member: &Member) {
 static EXIT_KEY: AtomicU64 = AtomicU64::new(0);
 const NO_KEY: u64 = u64::MAX;
 
-/// Makes sure that the calling thread's caches are emptied when it ends, and that forks are prepared for. Whether the
-/// former can be done. The thread's cache is in its slot already: some of what is called here allocates.
+/// Makes sure that the calling thread's caches are emptied when it ends. Whether that can be done. The thread's cache is in
+/// its slot already: some of what is called here allocates.
 pub(crate) fn watch_thread() -> bool {
-    prepare_forks();
     let mut key = EXIT_KEY.load(Ordering::Acquire);
     if key == 0 {
         key = make_key();
@@ -185,14 +185,16 @@ unsafe extern "C" fn thread_ends(_: *mut c_void) {
     ProcessSlot::close();
     LibrarySlot::close();
     SharedSlot::close();
-    INSTANCES.lock().each(|member| {
-        // SAFETY: the member is in the list.
-        unsafe { (member.thread_exit)(member.instance, token) };
+    forker::marked(|| {
+        INSTANCES.lock().each(|member| {
+            // SAFETY: the member is in the list.
+            unsafe { (member.thread_exit)(member.instance, token) };
+        });
     });
 }
 
-/// Registers the handlers once. Registering may allocate: whoever comes second, or again, goes on.
-fn prepare_forks() {
+/// Registers the handlers around a fork, once. Registering may allocate: whoever comes second, or again, goes on.
+pub(crate) fn prepare_forks() {
     static DONE: AtomicBool = AtomicBool::new(false);
     // Relaxed: nothing is read on the strength of it.
     if DONE.load(Ordering::Relaxed) || DONE.swap(true, Ordering::Relaxed) {
@@ -204,29 +206,35 @@ fn prepare_forks() {
 }
 
 unsafe extern "C" fn before_fork() {
-    INSTANCES.hold();
-    // SAFETY: the lock is held until the handlers after the fork.
-    let list = unsafe { held() };
-    // SAFETY: the members are in the list.
-    list.each(|member| unsafe { (member.hold)(member.instance) });
+    forker::begin(|| {
+        INSTANCES.hold();
+        // SAFETY: the lock is held until the handlers after the fork.
+        let list = unsafe { held() };
+        // SAFETY: the members are in the list.
+        list.each(|member| unsafe { (member.hold)(member.instance) });
+    });
 }
 
 unsafe extern "C" fn after_fork_in_parent() {
-    // SAFETY: held since `before_fork`.
-    let list = unsafe { held() };
-    // SAFETY: the members are in the list, and this thread called `hold` on them.
-    list.each(|member| unsafe { (member.release)(member.instance) });
-    // SAFETY: as above.
-    unsafe { INSTANCES.release() };
+    forker::end(|| {
+        // SAFETY: held since `before_fork`.
+        let list = unsafe { held() };
+        // SAFETY: the members are in the list, and this thread called `hold` on them.
+        list.each(|member| unsafe { (member.release)(member.instance) });
+        // SAFETY: as above.
+        unsafe { INSTANCES.release() };
+    });
 }
 
 unsafe extern "C" fn after_fork_in_child() {
-    // SAFETY: held since `before_fork`, by the thread that this one continues.
-    let list = unsafe { held() };
-    // SAFETY: the members are in the list; the thread that held them is this one.
-    list.each(|member| unsafe { (member.reset)(member.instance) });
-    // SAFETY: as above.
-    unsafe { INSTANCES.reset_after_fork() };
+    forker::end(|| {
+        // SAFETY: held since `before_fork`, by the thread that this one continues.
+        let list = unsafe { held() };
+        // SAFETY: the members are in the list; the thread that held them is this one.
+        list.each(|member| unsafe { (member.reset)(member.instance) });
+        // SAFETY: as above.
+        unsafe { INSTANCES.reset_after_fork() };
+    });
 }
 
 /// The list, by whoever holds its lock without a guard.

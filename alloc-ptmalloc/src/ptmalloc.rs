@@ -16,9 +16,11 @@ use alloc_core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::chunk::Chunk;
 use crate::class::{self, MAX_SMALL};
 use crate::config::{Config, Era};
+use crate::inside::Postponed;
 use crate::instance::Instance;
 use crate::magazine::Node;
 use crate::owner;
+use crate::process;
 use crate::size::ALIGN;
 use crate::tcache::ThreadCache;
 #[cfg(feature = "std")]
@@ -36,10 +38,16 @@ pub struct Ptmalloc<B: Backend = PagesBackend<Os>, S: Slot = SharedSlot> {
     /// What the instance is made of. The mutex is the one that makes it.
     seed: Mutex<Seed<B>>,
     config: Config,
+    postponed: Postponed,
+    elsewhere: Option<TakeBack>,
     slot: PhantomData<S>,
     /// Owns the instance, and with it the backend.
     owns: PhantomData<UnsafeCell<B>>,
 }
+
+/// Takes a block back that is in none of a heap's own, and answers true; or answers false where it never gave such a block.
+/// The block is given up by its holder. Never calls the heap.
+pub type TakeBack = unsafe fn(NonNull<u8>) -> bool;
 
 struct Seed<B>(Option<B>);
 
@@ -70,13 +78,17 @@ impl Ptmalloc<PagesBackend<Os>, ProcessSlot> {
 }
 
 impl Ptmalloc<PagesBackend<Os>, LibrarySlot> {
-    /// The heap of a shared library that serves the whole process.
+    /// The heap of a shared library that serves the whole process, and requests of signal handlers that interrupt it
+    /// ([`is_interrupted`](Self::is_interrupted)) from elsewhere. Blocks from there come back by
+    /// [`SizedBlocks::free`](alloc_core::SizedBlocks::free) as all others do, and go to `take_back`.
     ///
     /// # Safety
     /// There is one such value in the process, and it is never dropped: a `static`.
     #[must_use]
-    pub const unsafe fn for_library(config: Config) -> Self {
-        Self::in_slot(PagesBackend::new(Os), config)
+    pub const unsafe fn for_library(config: Config, take_back: TakeBack) -> Self {
+        let mut heap = Self::in_slot(PagesBackend::new(Os), config);
+        heap.elsewhere = Some(take_back);
+        heap
     }
 }
 
@@ -95,6 +107,8 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             id: AtomicU64::new(0),
             seed: Mutex::new(Seed(Some(backend))),
             config,
+            postponed: Postponed::new(),
+            elsewhere: None,
             slot: PhantomData,
             owns: PhantomData,
         }
@@ -129,12 +143,24 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         self.id.store(unsafe { instance.as_ref() }.id, Ordering::Relaxed);
         // Release: whoever finds it finds it whole.
         self.instance.store(instance.as_ptr(), Ordering::Release);
+        drop(seed);
+        process::prepare_forks();
         self.used().ok_or(AllocError)
     }
 
     /// As it was made.
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Who takes blocks back that are in no heap.
+    pub(crate) fn elsewhere(&self) -> Option<TakeBack> {
+        self.elsewhere
+    }
+
+    /// What signal handlers gave back while their thread was at work.
+    pub(crate) fn postponed(&self) -> &Postponed {
+        &self.postponed
     }
 
     /// The instance's number; 0 until there is one.

@@ -64,8 +64,12 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         used: usize,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let instance = self.used().ok_or(AllocError)?;
         let need = self.chunk_size(new.size())?;
+        let Some(inside) = self.enter() else {
+            // SAFETY: the caller's promise.
+            return if unsafe { self.has_room(block, need) } { Ok(block) } else { Err(AllocError) };
+        };
+        let instance = self.used().ok_or(AllocError)?;
         let source = &instance.source;
         if heap::holds(block.addr().get()) {
             if new.size() >= MAPS_FROM
@@ -75,6 +79,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             {
                 // SAFETY: a new block of so many bytes.
                 unsafe { source.perturb_new(moved, new.size()) };
+                drop(inside);
                 // SAFETY: both are live blocks of this heap, each of so many bytes.
                 unsafe { self.replace(block, moved, used) };
                 return Ok(moved);
@@ -92,10 +97,26 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
                 return Ok(moved);
             }
         }
+        drop(inside);
         let moved = self.allocate_layout(new)?;
         // SAFETY: both are live blocks of this heap, each of so many bytes.
         unsafe { self.replace(block, moved, used.min(new.size())) };
         Ok(moved)
+    }
+
+    /// Whether a block lies in a chunk of `need` bytes or more, as far as can be told without a lock.
+    ///
+    /// # Safety
+    /// `block` is a live block of this heap.
+    #[cold]
+    unsafe fn has_room(&self, block: NonNull<u8>, need: usize) -> bool {
+        if !heap::holds(block.addr().get()) {
+            return false;
+        }
+        // SAFETY: a live block in a heap is a chunk's.
+        let chunk = unsafe { Chunk::of_block(block) };
+        // SAFETY: as above, and a chunk in use keeps its size.
+        need <= unsafe { chunk.size() }
     }
 
     /// Copies `bytes` from one block to another, and frees the former.
@@ -136,6 +157,12 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         resized || need <= size
     }
 
+    /// 0 for a handler that interrupted the heap at work: no byte beyond what was asked for is promised then.
+    fn usable_of_mapped(&self, block: NonNull<u8>) -> usize {
+        let Some(_inside) = self.enter() else { return 0 };
+        self.used().and_then(|instance| instance.source.mapped.usable_size(block)).unwrap_or(0)
+    }
+
     /// The bytes that a live block's holder may use.
     ///
     /// # Safety
@@ -143,7 +170,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     #[inline]
     pub(crate) unsafe fn usable(&self, block: NonNull<u8>) -> usize {
         if !heap::holds(block.addr().get()) {
-            return self.used().and_then(|instance| instance.source.mapped.usable_size(block)).unwrap_or(0);
+            return self.usable_of_mapped(block);
         }
         // SAFETY: a live block in a heap is a chunk's.
         let chunk = unsafe { Chunk::of_block(block) };

@@ -24,16 +24,20 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         let Some(instance) = self.used() else { return };
         let mut number = 0;
         instance.each_arena(|arena| {
-            show(&instance.survey(arena, number));
+            let figures = {
+                let Some(_inside) = self.enter() else { return Some(()) };
+                instance.survey(arena, number)
+            };
+            show(&figures);
             number += 1;
-            None::<()>
+            None
         });
     }
 
     /// The figures of the heap as a whole.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        let Some(instance) = self.used() else {
+        let (Some(_inside), Some(instance)) = (self.enter(), self.used()) else {
             let config = self.config();
             return Figures {
                 n_mmaps_max: config.n_mmaps_max,

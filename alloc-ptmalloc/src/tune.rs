@@ -22,6 +22,8 @@ pub enum TuneError {
     OutOfRange,
     /// The heap was not used before, and there is no memory to begin.
     OutOfMemory,
+    /// The calling thread is a signal handler's that interrupted the heap at work.
+    Interrupted,
 }
 
 impl fmt::Display for TuneError {
@@ -29,6 +31,7 @@ impl fmt::Display for TuneError {
         f.write_str(match self {
             Self::OutOfRange => "the value is out of the setting's range",
             Self::OutOfMemory => "there is no memory to begin the heap with",
+            Self::Interrupted => "the heap was interrupted at work by this signal handler",
         })
     }
 }
@@ -79,12 +82,13 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     /// `M_ARENA_MAX`: there are so many arenas at most; 0 for eight to a processor. Arenas that are there stay.
     ///
     /// # Errors
-    /// [`TuneError::OutOfRange`] for more than 65535; [`TuneError::OutOfMemory`].
+    /// [`TuneError::OutOfRange`] for more than 65535; [`TuneError::OutOfMemory`]; [`TuneError::Interrupted`].
     pub fn set_arena_max(&self, count: usize) -> Result<(), TuneError> {
         if count > usize::from(u16::MAX) {
             return Err(TuneError::OutOfRange);
         }
         let instance = self.instance().map_err(|_| TuneError::OutOfMemory)?;
+        let _inside = self.enter().ok_or(TuneError::Interrupted)?;
         instance.registry.lock().set_limit(arena_limit(count, self.era()));
         Ok(())
     }
@@ -93,13 +97,14 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     /// `Classic`.
     ///
     /// # Errors
-    /// [`TuneError::OutOfRange`] for more than 160; [`TuneError::OutOfMemory`].
+    /// [`TuneError::OutOfRange`] for more than 160; [`TuneError::OutOfMemory`]; [`TuneError::Interrupted`].
     pub fn set_mxfast(&self, bytes: usize) -> Result<(), TuneError> {
         if bytes > LARGEST_MXFAST {
             return Err(TuneError::OutOfRange);
         }
         let instance = self.instance().map_err(|_| TuneError::OutOfMemory)?;
         let chunk = if bytes == 0 { 0 } else { (bytes + OVERHEAD) / ALIGN * ALIGN };
+        let _inside = self.enter().ok_or(TuneError::Interrupted)?;
         instance.source.tunables.max_fast.store(chunk, Ordering::Relaxed);
         instance.consolidate();
         Ok(())
@@ -111,12 +116,16 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     /// and what they have there is not filled: best set before there are other threads.
     ///
     /// # Errors
-    /// [`TuneError::OutOfMemory`].
+    /// [`TuneError::OutOfMemory`]; [`TuneError::Interrupted`].
     pub fn set_perturb(&self, byte: u8) -> Result<(), TuneError> {
         let instance = self.instance().map_err(|_| TuneError::OutOfMemory)?;
+        if self.is_interrupted() {
+            return Err(TuneError::Interrupted);
+        }
         instance.source.tunables.perturb.store(usize::from(byte), Ordering::Relaxed);
         if byte != 0 {
             S::forget(instance.id);
+            let _inside = self.enter().ok_or(TuneError::Interrupted)?;
             instance.thread_exit(token());
         }
         Ok(())

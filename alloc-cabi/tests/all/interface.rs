@@ -60,12 +60,39 @@ fn forks_while_threads_allocate() {
     under_each("forks.c");
 }
 
+/// What takes the thread caches away leaves every request to the arenas and their locks.
+#[test]
+fn forks_while_threads_without_caches_allocate() {
+    let program = compile("forks.c", "forks", &["-fno-builtin"]);
+    for (variable, value) in
+        [("STRATA_CONF", "tcache_bytes:0"), ("STRATA_CHECK", "2"), ("STRATA_PERTURB", "1")]
+    {
+        let mut command = under("ptmalloc", &program);
+        assert_eq!(output(command.env(variable, value)), "ok\n", "{variable}={value}");
+    }
+}
+
 #[test]
 fn signal_handlers_that_interrupt_the_allocator() {
     let program = compile("signals.c", "signals", &["-fno-builtin"]);
-    // Thread caches without a lock, as those of `ptmalloc` and of glibc, promise nothing there.
     for strategy in ["freelist", "mem_io", "bump"] {
         assert_eq!(output(&mut under(strategy, &program)), "ok\n", "{strategy}");
+    }
+    // Without thread caches, nothing of `ptmalloc` is worked on without a mark that handlers see.
+    for era in ["ours", "classic", "modern"] {
+        let mut command = under("ptmalloc", &program);
+        command.env("STRATA_CONF", format!("era:{era},tcache_bytes:0,tcache_max:0"));
+        assert_eq!(output(&mut command), "ok\n", "ptmalloc, {era}");
+    }
+}
+
+#[test]
+fn signal_handlers_that_give_back_what_they_take() {
+    let program = compile("signals.c", "signals", &["-fno-builtin"]);
+    for era in ["ours", "classic", "modern"] {
+        let mut command = under("ptmalloc", &program);
+        command.arg("even").env("STRATA_CONF", format!("era:{era}"));
+        assert_eq!(output(&mut command), "ok\n", "ptmalloc, {era}");
     }
 }
 

@@ -82,9 +82,11 @@ pub(crate) struct ThreadCache {
 pub(crate) static FRESH: ThreadCache = ThreadCache::EMPTY;
 /// The cache of threads whose exit hook has run: they never get another one.
 pub(crate) static DEAD: ThreadCache = ThreadCache::EMPTY;
+/// What a thread's slot shows while the thread is at work beyond its magazines: see [`inside`](crate::inside).
+pub(crate) static BUSY: ThreadCache = ThreadCache::EMPTY;
 
 impl ThreadCache {
-    #[expect(clippy::declare_interior_mutable_const, reason = "what the two statics start as")]
+    #[expect(clippy::declare_interior_mutable_const, reason = "what the statics start as")]
     const EMPTY: Self = {
         #[expect(
             clippy::declare_interior_mutable_const,
@@ -143,7 +145,7 @@ impl ThreadCache {
         unsafe { self.spares.get_unchecked(class) }
     }
 
-    /// Whether this is a cache of a thread, not one of the two that stand for none.
+    /// Whether this is a cache of a thread, not one of those that stand for none.
     #[inline]
     pub(crate) fn is_real(&self) -> bool {
         !self.arena.load(Ordering::Relaxed).is_null()

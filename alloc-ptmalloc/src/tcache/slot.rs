@@ -3,11 +3,12 @@
 #[cfg(feature = "std")]
 use core::cell::Cell;
 use core::fmt::Debug;
+use core::sync::atomic::compiler_fence;
 
 use alloc_core::sync::static_atomic::{AtomicU64, Ordering};
 
 use super::local::{CLOSED, LIBRARY, OTHERS, RECENT, library};
-use super::{DEAD, FRESH, ThreadCache};
+use super::{BUSY, DEAD, FRESH, ThreadCache};
 
 mod sealed {
     pub trait Sealed {}
@@ -27,6 +28,26 @@ pub trait Slot: sealed::Sealed + Debug + Send + Sync + 'static {
     /// Forgets all caches of the calling thread, which gets none from now on.
     #[doc(hidden)]
     fn close();
+    /// Whether a thread that [`enter`](Self::enter)s leaves a mark.
+    #[doc(hidden)]
+    const INTERRUPTIBLE: bool = false;
+    /// The calling thread's cache, for work that may wait for locks: until [`leave`](Self::leave) the slot shows one without
+    /// blocks and without room. `None` where it does so already.
+    #[doc(hidden)]
+    #[inline]
+    fn enter(id: &AtomicU64) -> Option<CacheRef> {
+        Some(Self::get(id))
+    }
+    /// Puts the cache back.
+    #[doc(hidden)]
+    #[inline]
+    fn leave(_cache: CacheRef) {}
+    /// Whether the calling thread has entered.
+    #[doc(hidden)]
+    #[inline]
+    fn is_inside() -> bool {
+        false
+    }
 }
 
 /// A thread cache, opaque outside the crate.
@@ -87,6 +108,32 @@ impl Slot for LibrarySlot {
 
     fn close() {
         LIBRARY.set(CacheRef(&DEAD));
+    }
+
+    const INTERRUPTIBLE: bool = true;
+
+    #[inline]
+    fn enter(_id: &AtomicU64) -> Option<CacheRef> {
+        let cache = library();
+        if core::ptr::eq(cache.0, &BUSY) {
+            return None;
+        }
+        LIBRARY.set(CacheRef(&BUSY));
+        // The thread's own handlers see the mark before anything that it protects.
+        compiler_fence(Ordering::SeqCst);
+        Some(cache)
+    }
+
+    #[inline]
+    fn leave(cache: CacheRef) {
+        // And until all of that is done.
+        compiler_fence(Ordering::SeqCst);
+        LIBRARY.set(cache);
+    }
+
+    #[inline]
+    fn is_inside() -> bool {
+        core::ptr::eq(library().0, &BUSY)
     }
 }
 

@@ -33,8 +33,11 @@ fn work(heap: &Ptmalloc, turns: usize) {
 #[test]
 fn parent_and_child_go_on() {
     const FORKS: usize = 40;
-    for era in [Era::Classic, Era::Modern, Era::Ours] {
-        let heap = Ptmalloc::new(Config::new(era));
+    let without_caches = Config { tcache_bytes: 0, ..Config::new(Era::Ours) };
+    for config in
+        [Config::new(Era::Classic), Config::new(Era::Modern), Config::new(Era::Ours), without_caches]
+    {
+        let heap = Ptmalloc::new(config);
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..3 {
@@ -61,7 +64,7 @@ fn parent_and_child_go_on() {
                 let mut status = 0;
                 // SAFETY: our child, and a place for its status.
                 let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-                assert_eq!((waited, status), (child, 0), "{era:?}: the child did not end well");
+                assert_eq!((waited, status), (child, 0), "{config:?}: the child did not end well");
                 work(&heap, 10);
             }
             stop.store(true, Ordering::Relaxed);
