@@ -26,7 +26,7 @@
 //! or a lock of the standard library.
 //!
 //! Modules in dependency order, each using only names above it (`stack`, `pending`, `countdown` and `budget` are one floor
-//! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `out`, `clock`, `format`,
+//! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `own_fd`, `out`, `clock`, `format`,
 //! `event`, `settings`, `stack`, `pending`, `countdown`, `budget`, `slot`, `thread`, `sink`, `traced`, `decor`, `look`,
 //! `tracer`, `report`.
 //!
@@ -56,6 +56,7 @@ pub mod look;
 mod maths;
 pub mod out;
 mod own;
+mod own_fd;
 mod pending;
 #[cfg(feature = "report")]
 pub mod report;

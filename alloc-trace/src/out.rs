@@ -1,6 +1,7 @@
 //! Where traces and pictures go: a file descriptor of the tracer's own, and text written to one.
 //!
-//! Nothing here allocates. `errno` is kept.
+//! Nothing here allocates. `errno` is kept. What was opened here is watched (`own_fd`), so that a program that closes or
+//! inherits our descriptors keeps its own files clean.
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
@@ -8,6 +9,8 @@ use core::fmt;
 use alloc_core::line::Line;
 
 use crate::errno::KeepErrno;
+use crate::own_fd::{self, Standing};
+use crate::text::Text;
 
 /// Descriptors of ours are moved to this number or above, out of the way of programs that count on low ones.
 const LOW_FD: c_int = 100;
@@ -61,19 +64,52 @@ pub(crate) fn complain(what: &str, place: &str, why: Refused, then: &str) {
         .emit();
 }
 
-/// Creates a file, or empties it, for appending; closed on exec.
+/// Creates a file, or empties it, for appending; closed on exec. Where another process is writing to the file that way, the
+/// file `PATH.PROCESS` is taken, with the number of this process, so that programs started by a traced one, which find the same
+/// settings, do not write over its trace.
 ///
 /// # Errors
 /// The system's error number.
 pub fn create(path: &CStr) -> Result<c_int, Refused> {
+    let fd = open(path)?;
+    if claim(fd) {
+        return Ok(lift(fd));
+    }
+    close(fd);
+    let mut name = Text::<{ libc::PATH_MAX as usize }>::new();
+    // SAFETY: `getpid` has no conditions.
+    let process = unsafe { libc::getpid() }.unsigned_abs();
+    name.bytes(path.to_bytes()).text(".").decimal(process.into()).bytes(&[0]);
+    let name = CStr::from_bytes_with_nul(name.as_bytes()).map_err(|_| Refused(libc::ENAMETOOLONG))?;
+    let fd = open(name)?;
+    claim(fd);
+    Ok(lift(fd))
+}
+
+fn open(path: &CStr) -> Result<c_int, Refused> {
     let errno = KeepErrno::new();
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | libc::O_CLOEXEC;
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC;
     // SAFETY: a path that ends with a zero byte, and the mode that O_CREAT wants.
     let fd = unsafe { libc::open(path.as_ptr(), flags, 0o644) };
-    if fd < 0 {
-        return Err(Refused(errno.now()));
+    if fd < 0 { Err(Refused(errno.now())) } else { Ok(fd) }
+}
+
+/// Takes a file for this process, and empties it. Whether no other has it. The lock belongs to the open file, and ends with
+/// the last of its descriptors; devices and pipes are nobody's.
+fn claim(fd: c_int) -> bool {
+    let errno = KeepErrno::new();
+    if !own_fd::is_file(fd) {
+        return true;
     }
-    Ok(lift(fd))
+    // SAFETY: `flock` takes any descriptor.
+    let locked = unsafe { libc::flock(fd, libc::LOCK_EX | libc::LOCK_NB) } == 0;
+    // Other errors are those of file systems without locks, where nobody can have it.
+    if !locked && errno.now() == libc::EWOULDBLOCK {
+        return false;
+    }
+    // SAFETY: `ftruncate` takes any descriptor.
+    unsafe { libc::ftruncate(fd, 0) };
+    true
 }
 
 /// A copy of a descriptor of the program's, closed on exec, so that the program may close its own.
@@ -84,7 +120,11 @@ pub fn duplicate(fd: c_int) -> Result<c_int, Refused> {
     let errno = KeepErrno::new();
     // SAFETY: `fcntl` with F_DUPFD_CLOEXEC takes any number.
     let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LOW_FD) };
-    if copy < 0 { Err(Refused(errno.now())) } else { Ok(copy) }
+    if copy < 0 {
+        return Err(Refused(errno.now()));
+    }
+    own_fd::note(copy);
+    Ok(copy)
 }
 
 /// Moves a descriptor out of the way. Where none is free above, it stays where it is.
@@ -94,22 +134,35 @@ fn lift(fd: c_int) -> c_int {
             close(fd);
             high
         }
-        Err(_) => fd,
+        Err(_) => {
+            own_fd::note(fd);
+            fd
+        }
     }
 }
 
-/// Closes a descriptor that the tracer opened.
+/// Closes a descriptor that the tracer opened, unless the program did so before.
 pub fn close(fd: c_int) {
     let _errno = KeepErrno::new();
-    // SAFETY: `close` takes any number; this one is ours.
-    unsafe { libc::close(fd) };
+    let lost = own_fd::standing(fd) == Standing::Lost;
+    own_fd::forget(fd);
+    if !lost {
+        // SAFETY: `close` takes any number; this one is ours.
+        unsafe { libc::close(fd) };
+    }
 }
 
-/// Writes everything, in one call of the system where it takes that.
+/// Writes everything, in one call of the system where it takes that. In a process that has the tracer's descriptor from
+/// another one, nothing, silently: the file is the other's.
 ///
 /// # Errors
 /// The system's error number; part of the bytes may have been written.
 pub fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), Refused> {
+    match own_fd::standing(fd) {
+        Standing::Unknown | Standing::Ours => {}
+        Standing::Inherited => return Ok(()),
+        Standing::Lost => return Err(Refused(libc::EBADF)),
+    }
     let errno = KeepErrno::new();
     while !bytes.is_empty() {
         // SAFETY: the pointer and length are those of one slice.
