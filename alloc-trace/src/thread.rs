@@ -81,10 +81,10 @@ impl core::ops::Deref for Entered {
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        self.0.busy.set(0);
         if self.0.late.get() {
-            give_back(self.0);
+            return give_back(self.0);
         }
+        self.0.busy.set(0);
     }
 }
 
@@ -145,6 +145,8 @@ fn enter_late() -> Option<Entered> {
     let thread = take()?;
     thread.busy.set(1);
     thread.late.set(true);
+    // Signal handlers that interrupt the event find the thread inside, as at any other time.
+    slot::set(thread);
     Some(Entered(thread))
 }
 
@@ -163,6 +165,7 @@ fn take() -> Option<&'static Thread> {
     };
     thread.id.store(id, Ordering::Relaxed);
     thread.walker.forget();
+    thread.countdown.forget();
     Some(thread)
 }
 
@@ -196,6 +199,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Thread> {
     })
 }
 
+/// Ends the calling thread's use of its record, which is marked busy: what signal handlers ask for while the sinks' parts are
+/// put away is not heard, and waits for none of their locks.
 fn give_back(thread: &'static Thread) {
     let leaving = LEAVING.load(Ordering::Acquire);
     if !leaving.is_null() {
@@ -203,6 +208,7 @@ fn give_back(thread: &'static Thread) {
         let leaving = unsafe { core::mem::transmute::<*mut (), fn(&'static Thread)>(leaving) };
         leaving(thread);
     }
+    slot::end();
     thread.late.set(false);
     thread.busy.set(0);
     // Release: the next owner sees the cells as they were left.
@@ -242,7 +248,7 @@ fn arm(thread: &'static Thread) {
 fn key() -> Option<libc::pthread_key_t> {
     unsafe extern "C" fn leave(_record: *mut c_void) {
         if let Word::Here(thread) = slot::get() {
-            slot::end();
+            thread.busy.set(1);
             give_back(thread);
         }
     }
