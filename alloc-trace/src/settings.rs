@@ -6,10 +6,10 @@
 //! | `STRATA_HISTORY` | a number | remember the last events in the process |
 //! | `STRATA_MAP` | a place | draw the heap when the program ends |
 //!
-//! `MODE` is `exact` (the default), `aggregate`, `sampled` or `log`. A place is a path, in which `%p` is the process's
-//! number, or `fd=N`, a descriptor that is open. Keys: `rate` (mean bytes between samples, with `K`, `M` or `G`; 512K),
-//! `frames` (frames in a log's records, 0 to 128; 128). A map's picture follows the path's end: `.svg`, `.html`, else text;
-//! `1` is text on standard error.
+//! `MODE` is one of [`MODES`]; `exact` where none is named. A place is a path, in which `%p` is the process's number, or
+//! `fd=N`, a descriptor that is open; a path with a colon in its first part starts with `./`. Keys: `rate` (mean bytes between
+//! samples, with `K`, `M` or `G`; 512K, and every byte for `leaks`), `frames` (frames in a log's records, 0 to 128; 128). A
+//! map's picture follows the path's end: `.svg`, `.html`, else text; `1` is text on standard error.
 
 #![forbid(unsafe_code)]
 
@@ -30,7 +30,21 @@ pub enum Mode {
     Sampled,
     /// Every event, as text.
     Log,
+    /// What is live when the trace ends, by stack, as text.
+    Leaks,
 }
+
+/// The modes, by name.
+pub const MODES: [(&str, Mode); 5] = [
+    ("aggregate", Mode::Aggregate),
+    ("exact", Mode::Exact),
+    ("leaks", Mode::Leaks),
+    ("log", Mode::Log),
+    ("sampled", Mode::Sampled),
+];
+
+/// The keys that may follow a place.
+pub const KEYS: [&str; 2] = ["frames", "rate"];
 
 /// Where something goes.
 #[expect(
@@ -90,6 +104,8 @@ pub enum Misread {
     BadNumber,
     /// A key is not known.
     UnknownKey,
+    /// A mode is not known.
+    UnknownMode,
 }
 
 impl fmt::Display for Misread {
@@ -110,6 +126,9 @@ impl Misread {
             Self::BadFd => "names no descriptor: fd= wants a number",
             Self::BadNumber => "has no number where one is wanted (K, M and G may follow it)",
             Self::UnknownKey => "has an unknown key: rate= and frames= are known",
+            Self::UnknownMode => {
+                "has an unknown mode: aggregate, exact, leaks, log and sampled are known (a path with a colon begins with ./)"
+            }
         }
     }
 }
@@ -197,15 +216,15 @@ impl Trace {
     pub fn parse(text: &[u8], process: u32) -> Result<Self, Misread> {
         let mut parts = text.split(|&byte| byte == b',');
         let place = parts.next().unwrap_or(&[]);
-        const MODES: [(&[u8], Mode); 4] = [
-            (b"exact:", Mode::Exact),
-            (b"aggregate:", Mode::Aggregate),
-            (b"sampled:", Mode::Sampled),
-            (b"log:", Mode::Log),
-        ];
-        let named = MODES.iter().find_map(|&(prefix, mode)| Some((mode, place.strip_prefix(prefix)?)));
-        let (mode, place) = named.unwrap_or((Mode::Exact, place));
-        let mut trace = Self { mode, target: Target::read(place, process)?, rate: 512 << 10, frames: 128 };
+        let (mode, place) = match mode_word(place) {
+            None => (Mode::Exact, place),
+            Some((word, place)) => {
+                let known = MODES.iter().find(|(name, _)| name.as_bytes() == word);
+                (known.ok_or(Misread::UnknownMode)?.1, place)
+            }
+        };
+        let rate = if mode == Mode::Leaks { 0 } else { 512 << 10 };
+        let mut trace = Self { mode, target: Target::read(place, process)?, rate, frames: 128 };
         for part in parts {
             if let Some(value) = part.strip_prefix(b"rate=") {
                 trace.rate = number_of(value)?.max(1);
@@ -240,6 +259,14 @@ impl Settings {
         }
         Ok(true)
     }
+}
+
+/// What stands before and after the colon that ends a mode's name.
+#[must_use]
+pub fn mode_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| byte == b':')?;
+    let (word, rest) = text.split_at_checked(at)?;
+    word.iter().all(u8::is_ascii_lowercase).then_some((word, rest.get(1..)?))
 }
 
 /// A number with `K`, `M` or `G` behind it, or nothing.
@@ -278,15 +305,22 @@ mod tests {
         assert!(matches!(read.target, Target::Path(path) if path.as_c_str() == c"/tmp/4711-4711.strata"));
         let read = trace("log:fd=2,frames=500").unwrap();
         assert_eq!((read.mode, read.target, read.frames), (Mode::Log, Target::Fd(2), 128));
-        assert!(
-            matches!(trace("logs:x").unwrap().target, Target::Path(path) if path.as_bytes() == b"logs:x")
-        );
+        for path in ["./logs:x", "/a:b", "Logs:x"] {
+            assert!(
+                matches!(trace(path).unwrap().target, Target::Path(read) if read.as_bytes() == path.as_bytes())
+            );
+        }
+        let read = trace("leaks:fd=2").unwrap();
+        assert_eq!((read.mode, read.rate), (Mode::Leaks, 0));
+        assert_eq!(trace("leaks:fd=2,rate=1K").unwrap().rate, 1024);
     }
 
     #[test]
     fn says_what_is_wrong() {
         assert_eq!(trace(""), Err(Misread::NoPlace));
         assert_eq!(trace("log:"), Err(Misread::NoPlace));
+        assert_eq!(trace("logs:x"), Err(Misread::UnknownMode));
+        assert_eq!(trace(":x"), Err(Misread::UnknownMode));
         assert_eq!(trace("fd=x"), Err(Misread::BadNumber));
         assert_eq!(trace("fd=5000000000"), Err(Misread::BadFd));
         assert_eq!(trace("x,rate="), Err(Misread::BadNumber));

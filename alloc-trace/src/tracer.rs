@@ -42,6 +42,7 @@ pub struct Tracer {
     on: AtomicU32,
     log: Log,
     log_fd: AtomicI32,
+    leaks_fd: AtomicI32,
     history: History,
     map: Mutex<Option<Target>>,
     /// The handler for forks is registered.
@@ -53,6 +54,7 @@ pub static TRACER: Tracer = Tracer {
     on: AtomicU32::new(0),
     log: Log::new(),
     log_fd: AtomicI32::new(-1),
+    leaks_fd: AtomicI32::new(-1),
     history: History::new(),
     map: Mutex::new(None),
     watched: AtomicBool::new(false),
@@ -130,6 +132,10 @@ impl Tracer {
                 self.log_fd.store(fd, Ordering::Relaxed);
                 LOG
             }),
+            Mode::Leaks => COUNTS.start_unwritten(trace.rate).map(|()| {
+                self.leaks_fd.store(fd, Ordering::Relaxed);
+                COUNTED
+            }),
         };
         started.inspect_err(|_| out::close(fd))
     }
@@ -142,6 +148,7 @@ impl Tracer {
         }
         if on & COUNTED != 0 {
             COUNTS.stop();
+            self.write_leaks();
         }
         if on & LOG != 0 {
             self.log.stop();
@@ -155,6 +162,18 @@ impl Tracer {
         }
     }
 
+    /// The leak report, where one was asked for.
+    fn write_leaks(&self) {
+        let fd = self.leaks_fd.swap(-1, Ordering::Relaxed);
+        if fd < 0 {
+            return;
+        }
+        if let Err(refused) = told(fd, |text| look::leaks(&COUNTS, text)) {
+            out::complain("cannot write", "the leak report", refused, "");
+        }
+        out::close(fd);
+    }
+
     /// The events that are remembered.
     pub const fn history(&self) -> &History {
         &self.history
@@ -165,11 +184,29 @@ impl Tracer {
     /// # Errors
     /// When the descriptor does not take the text.
     pub fn explain(&self, heap: &dyn Inspect, address: usize, fd: c_int) -> Result<(), Refused> {
-        let _guard = thread::enter();
-        let mut text = FdText::new(fd);
-        // A refusal of the descriptor is kept by the text, and told by its flush.
-        let _ = look::explain(heap, address, Some(&self.history), Colour::Never, &mut text);
-        text.flush()
+        told(fd, |text| look::explain(heap, address, Some(&self.history), Colour::Never, text))
+    }
+
+    /// Tells the events that are remembered, about one address or all, on a descriptor: see [`look::events`].
+    ///
+    /// # Errors
+    /// When the descriptor does not take the text, or no history is kept.
+    pub fn tell_history(&self, address: Option<usize>, fd: c_int) -> Result<(), Refused> {
+        if !self.history.is_on() {
+            return Err(Refused(libc::ENODATA));
+        }
+        told(fd, |text| look::events(&self.history, address, text))
+    }
+
+    /// Tells what is live by stack on a descriptor: see [`look::leaks`].
+    ///
+    /// # Errors
+    /// When the descriptor does not take the text, or no mode counts by stack (aggregate, sampled, leaks).
+    pub fn tell_leaks(&self, fd: c_int) -> Result<(), Refused> {
+        if self.on.load(Ordering::Acquire) & COUNTED == 0 {
+            return Err(Refused(libc::ENODATA));
+        }
+        told(fd, |text| look::leaks(&COUNTS, text))
     }
 
     /// To be called in the child after `fork`, before it allocates: traces to files stay the parent's, the history goes on.
@@ -177,6 +214,12 @@ impl Tracer {
     pub fn after_fork_in_child(&self) {
         crate::after_fork_in_child();
         self.log.after_fork(false);
+        for fd in [&self.log_fd, &self.leaks_fd] {
+            let fd = fd.swap(-1, Ordering::Relaxed);
+            if fd >= 0 {
+                out::close(fd);
+            }
+        }
         // SAFETY: the caller is the child's only thread; the lock protects a plain value.
         unsafe { self.map.reset_after_fork() };
         *self.map.lock() = None;
@@ -242,26 +285,54 @@ impl Tracer {
     }
 }
 
+/// The forms of a heap's map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Lines for a terminal.
+    Text,
+    /// A picture.
+    Svg,
+    /// A page of its own.
+    Html,
+}
+
+/// Draws a heap's map on a descriptor.
+///
+/// # Errors
+/// When the descriptor does not take it.
+pub fn draw_on(heap: &dyn Inspect, form: Form, fd: c_int) -> Result<(), Refused> {
+    told(fd, |text| match form {
+        Form::Text => look::terminal(heap, Colour::Never, text).map(drop),
+        Form::Svg => look::svg(heap, text).map(drop),
+        Form::Html => look::html(heap, text).map(drop),
+    })
+}
+
 /// Draws a heap's map, in the form that the target's name asks for.
 ///
 /// # Errors
 /// When the target cannot be written to.
 pub fn draw(heap: &dyn Inspect, target: &Target) -> Result<(), Refused> {
-    let _guard = thread::enter();
     let fd = open(target)?;
-    let mut text = FdText::new(fd);
-    let drawn = if target.ends_with(".html") {
-        look::html(heap, &mut text)
+    let form = if target.ends_with(".html") {
+        Form::Html
     } else if target.ends_with(".svg") {
-        look::svg(heap, &mut text)
+        Form::Svg
     } else {
-        look::terminal(heap, Colour::Never, &mut text)
+        Form::Text
     };
-    // A refusal of the descriptor is kept by the text, and told by its flush.
-    let _ = drawn;
-    let flushed = text.flush();
+    let drawn = draw_on(heap, form, fd);
     out::close(fd);
-    flushed
+    drawn
+}
+
+/// Writes text to a descriptor, with the thread inside of the tracer.
+fn told(fd: c_int, tell: impl FnOnce(&mut FdText) -> core::fmt::Result) -> Result<(), Refused> {
+    let _guard = thread::enter();
+    let mut text = FdText::new(fd);
+    // A refusal of the descriptor is kept by the text, and told by its flush.
+    let _ = tell(&mut text);
+    text.flush()
 }
 
 // SAFETY: it passes events on to sinks that keep the same promises.

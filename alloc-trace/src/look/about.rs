@@ -6,10 +6,8 @@ use core::ptr::NonNull;
 use alloc_core::{Block, Inspect, Ownership, Step, Visit, Walked, Zone};
 
 use super::account::{NAMES, index};
-use super::{Colour, hexdump};
-use crate::event::{Event, Place};
-use crate::sink::{Entry, History};
-use crate::stack;
+use super::{Colour, events, hexdump};
+use crate::sink::History;
 
 /// What a strategy shows around an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,38 +116,7 @@ pub fn explain(
     }
     show("next block", about.next, out)?;
     if let Some(history) = history {
-        let mut result = Ok(());
-        history.of(address, &mut |entry| {
-            result = result.and_then(|()| tell(entry, out));
-        });
-        result?;
+        events(history, Some(address), out)?;
     }
     if about.zone.is_some() { hexdump(strategy, address, colour, out) } else { Ok(()) }
-}
-
-fn tell(entry: &Entry, out: &mut dyn Write) -> fmt::Result {
-    let sizes = |place: Place, out: &mut dyn Write| match place.align {
-        0 => Ok(()),
-        align => write!(out, ", {} bytes aligned to {align}", place.size),
-    };
-    match entry.event {
-        Event::Alloc(place) => {
-            write!(out, "  allocated at {:#x}", place.address)?;
-            sizes(place, out)?;
-        }
-        Event::Free(place) => {
-            write!(out, "  freed at {:#x}", place.address)?;
-            sizes(place, out)?;
-        }
-        Event::Resize { old, new, .. } => {
-            write!(out, "  resized from {:#x} to {:#x}", old.address, new.address)?;
-            sizes(new, out)?;
-        }
-        Event::Refused { .. } => return Ok(()),
-    }
-    writeln!(out, " (event {}, thread {}):", entry.number, entry.thread)?;
-    for frame in stack::frames(entry.stack).take(stack::SHOWN_FRAMES) {
-        writeln!(out, "    {frame:#x}")?;
-    }
-    Ok(())
 }

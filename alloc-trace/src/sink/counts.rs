@@ -83,6 +83,21 @@ pub static COUNTS: Counts = Counts {
     file: File::new(),
 };
 
+/// What one stack has live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) stack: StackId,
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Held {
+    /// Whether it comes after another, the most bytes first.
+    pub(crate) fn comes_after(&self, other: &Self) -> bool {
+        (other.bytes, self.stack) > (self.bytes, other.stack)
+    }
+}
+
 /// What an allocation counts for.
 #[derive(Clone, Copy)]
 struct Share {
@@ -107,12 +122,26 @@ impl Counts {
     /// # Errors
     /// When the descriptor does not take the header, or there is no memory.
     pub fn start(&self, fd: c_int, rate: u64) -> Result<(), Refused> {
+        self.start_with(rate, || {
+            self.file.open(fd, if rate == 0 { Mode::Aggregate } else { Mode::Sampled }, rate)
+        })
+    }
+
+    /// Begins to count, likewise, for [`look::leaks`](crate::look::leaks) alone: nothing is written.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn start_unwritten(&self, rate: u64) -> Result<(), Refused> {
+        self.start_with(rate, || Ok(()))
+    }
+
+    fn start_with(&self, rate: u64, open: impl FnOnce() -> Result<(), Refused>) -> Result<(), Refused> {
         let _guard = thread::enter();
         self.session.store(0, Ordering::Relaxed);
         let Some(_) = stack::tables() else { return Err(Refused(libc::ENOMEM)) };
         // Fresh tables: threads of the last trace may still hold the old ones, which therefore stay mapped.
         let Some(tables) = Mapped::<Tables>::new(1) else { return Err(Refused(libc::ENOMEM)) };
-        self.file.open(fd, if rate == 0 { Mode::Aggregate } else { Mode::Sampled }, rate)?;
+        open()?;
         self.tables.store(tables.leak().as_ptr().cast_mut(), Ordering::Release);
         self.live.clear();
         let figures =
@@ -157,6 +186,38 @@ impl Counts {
             });
         });
         self.file.close();
+    }
+
+    /// Whether the figures are estimates.
+    pub(crate) fn estimates(&self) -> bool {
+        self.rate.load(Ordering::Relaxed) != 0
+    }
+
+    /// Shows what each stack has live, where it has anything.
+    pub(crate) fn held(&self, show: &mut dyn FnMut(Held)) {
+        self.each_row(&mut |stack, row| {
+            let (blocks, bytes) = (whole(&row.live), row.live_bytes.load(Ordering::Relaxed));
+            if blocks > 0 {
+                show(Held { stack, blocks, bytes });
+            }
+        });
+    }
+
+    /// Blocks and bytes that were allocated so far.
+    pub(crate) fn allocated(&self) -> (u64, u64) {
+        let (mut parts, mut bytes) = (0, 0);
+        self.each_row(&mut |_, row| {
+            parts += row.allocs.load(Ordering::Relaxed);
+            bytes += row.alloc_bytes.load(Ordering::Relaxed);
+        });
+        (round(parts), bytes)
+    }
+
+    fn each_row(&self, show: &mut dyn FnMut(StackId, &Row)) {
+        let (Some(counted), Some(stacks)) = (self.tables(), stack::tables()) else { return };
+        for (row, stack) in counted.rows.iter().zip(0..=stacks.tree.last()) {
+            show(StackId(stack), row);
+        }
     }
 
     fn write_row(&self, number: usize, payload: &mut Payload<'_>) {
@@ -245,7 +306,11 @@ fn taken_out(before: Moment) -> Option<(usize, StackId)> {
 
 /// A count of blocks, rounded.
 fn whole(count: &AtomicU64) -> u64 {
-    (count.load(Ordering::Relaxed) + PART as u64 / 2) / PART as u64
+    round(count.load(Ordering::Relaxed))
+}
+
+const fn round(parts: u64) -> u64 {
+    (parts + PART as u64 / 2) / PART as u64
 }
 
 fn slot_of(tables: &Tables, address: usize) -> Option<&AtomicU8> {
@@ -289,6 +354,8 @@ unsafe impl Sink for Counts {
     }
 
     fn leaving(&self, address: usize) -> Moment {
+        // A signal handler that interrupts this must not wait for the table's lock.
+        let Some(_inside) = thread::enter() else { return Moment(0) };
         match self.live.remove(address) {
             Some((size, stack)) if (size as u64) < 1 << SIZE_BITS => {
                 Moment(TAKEN_OUT | u64::from(stack.0) << SIZE_BITS | size as u64)
