@@ -1,8 +1,8 @@
 //! What a guard finds, and how it says so.
 
+use alloc_core::Misuse;
 use alloc_core::line::Line;
 use alloc_core::misuse;
-use alloc_core::{Misuse, OnMisuse};
 
 /// A fault in the use of a guarded block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,15 +45,5 @@ impl Fault {
     #[must_use]
     pub fn line(self, strategy: &str, address: usize) -> Line {
         misuse::fault_line(strategy, self.name(), address, self.explanation())
-    }
-
-    /// Writes the message, then does as `then` says. Returns only for [`OnMisuse::Ignore`].
-    #[cold]
-    #[inline(never)]
-    pub fn handle(self, then: OnMisuse, strategy: &str, address: usize) {
-        self.line(strategy, address).emit();
-        if then == OnMisuse::Abort {
-            misuse::abort()
-        }
     }
 }

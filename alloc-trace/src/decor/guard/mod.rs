@@ -49,6 +49,7 @@ pub struct Guard<S: Strategy> {
     /// The inner strategy shows each block by itself.
     blocks: bool,
     then: OnMisuse,
+    witness: Option<fn(usize)>,
     budget: usize,
     every: u32,
     tick: AtomicU64,
@@ -67,6 +68,7 @@ impl<S: Strategy> Guard<S> {
             inner,
             blocks: false,
             then: OnMisuse::Abort,
+            witness: None,
             budget: 0,
             every: 0,
             tick: AtomicU64::new(0),
@@ -100,6 +102,32 @@ impl<S: Strategy> Guard<S> {
         self
     }
 
+    /// What is called with the address of a fault, after its message and before what follows: to tell more of it. It is called
+    /// where the guard may hold a lock, and must not ask the guard for blocks or figures.
+    #[must_use]
+    pub const fn witness(mut self, witness: fn(usize)) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    /// Holds the guard's locks until [`after_fork`](Self::after_fork), so that the child of a fork finds the guard whole. Before
+    /// the inner strategy's locks are held.
+    pub fn before_fork(&self) {
+        self.held.hold();
+        self.slots.before_fork();
+    }
+
+    /// Gives the locks back, in the parent and in the child.
+    ///
+    /// # Safety
+    /// The calling thread called [`before_fork`](Self::before_fork), once, or is its copy in the child.
+    pub unsafe fn after_fork(&self) {
+        // SAFETY: held by `before_fork`, as the caller promises.
+        unsafe { self.slots.after_fork() };
+        // SAFETY: as above.
+        unsafe { self.held.release() };
+    }
+
     /// The strategy behind it.
     pub const fn inner(&self) -> &S {
         &self.inner
@@ -121,7 +149,13 @@ impl<S: Strategy> Guard<S> {
     #[inline(never)]
     fn fault(&self, fault: Fault, address: usize) {
         self.faults.fetch_add(1, Ordering::Relaxed);
-        fault.handle(self.then, self.inner.name(), address);
+        fault.line(self.inner.name(), address).emit();
+        if let Some(witness) = self.witness {
+            witness(address);
+        }
+        if self.then == OnMisuse::Abort {
+            alloc_core::misuse::abort();
+        }
     }
 
     /// Gives the block that was held back longest to the inner strategy. Whether there was one.

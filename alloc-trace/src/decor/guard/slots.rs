@@ -65,6 +65,18 @@ impl Slots {
         Self { base: AtomicUsize::new(0), table: Mutex::new(Table { slots: [slot; SLOTS], next: 0 }) }
     }
 
+    /// Takes the lock for a fork.
+    pub(crate) fn before_fork(&self) {
+        self.table.hold();
+    }
+
+    /// # Safety
+    /// The lock is held by way of `before_fork`.
+    pub(crate) unsafe fn after_fork(&self) {
+        // SAFETY: promised by the caller.
+        unsafe { self.table.release() };
+    }
+
     /// Whether `address` lies in the range.
     pub(crate) fn contains(&self, address: usize) -> bool {
         let base = self.base.load(Ordering::Relaxed);
