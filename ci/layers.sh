@@ -10,7 +10,7 @@ allowed() {
   case $1 in
     alloc-core) echo "" ;;
     alloc-bump | alloc-freelist | alloc-ptmalloc | alloc-trace | alloc-testkit) echo "alloc-core" ;;
-    alloc-cabi) echo "alloc-core alloc-bump alloc-freelist alloc-ptmalloc" ;;
+    alloc-cabi) echo "alloc-core alloc-bump alloc-freelist alloc-ptmalloc alloc-trace" ;;
     alloc-select) echo "alloc-core alloc-bump alloc-freelist alloc-ptmalloc" ;;
     bench-harness) echo "alloc-core alloc-select" ;;
     *) echo "unknown" ;;

@@ -8,8 +8,9 @@ use alloc_core::errno::KeepErrno;
 use alloc_core::os::Pages;
 use alloc_core::os::unix::Os;
 
-use crate::cold::{self, C_ALIGN};
+use crate::cold;
 use crate::errno;
+use crate::spare::C_ALIGN;
 
 /// `memalign`. As in `c`, exported functions share private ones.
 pub(crate) fn at(align: usize, size: usize) -> *mut c_void {

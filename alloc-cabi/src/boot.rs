@@ -8,10 +8,12 @@ use alloc_core::line::Line;
 
 use crate::registry::{self, Served};
 use crate::settings::{Choice, Settings};
-use crate::{environment, front, report};
+use crate::{environment, front, layers, report, tracing};
 
-/// Null until the choice is made; then for good an entry of the registry.
+/// Null until the choice is made; then for good what serves the process, with all that lies over the strategy.
 static ACTIVE: AtomicPtr<Served> = AtomicPtr::new(ptr::null_mut());
+/// Likewise the strategy alone, an entry of the registry.
+static BARE: AtomicPtr<Served> = AtomicPtr::new(ptr::null_mut());
 static BEGUN: AtomicBool = AtomicBool::new(false);
 static PERTURB: AtomicU8 = AtomicU8::new(0);
 static CHECK: AtomicU8 = AtomicU8::new(1);
@@ -26,6 +28,13 @@ pub(crate) fn active() -> Option<&'static Served> {
     }
     // SAFETY: only references to statics are stored.
     Some(unsafe { &*active })
+}
+
+/// The strategy that serves the process, without what lies over it: for what is not the program's business.
+pub(crate) fn bare() -> Option<&'static Served> {
+    active()?;
+    // SAFETY: stored before the other, and only references to statics.
+    unsafe { BARE.load(Ordering::Acquire).as_ref() }
 }
 
 /// The byte that the dispatch fills freed blocks with, and new ones with its complement; 0 for neither.
@@ -83,9 +92,17 @@ fn choose() -> Option<&'static Served> {
     let filled_here = served.choice != Choice::Ptmalloc;
     // Relaxed: as in `perturb`.
     PERTURB.store(if filled_here { settings.perturb.value } else { 0 }, Ordering::Relaxed);
-    // Release: for the Acquire in `active`.
-    ACTIVE.store(ptr::from_ref(served).cast_mut(), Ordering::Release);
-    if served.choice == Choice::Ptmalloc {
+    // SAFETY: once, as above.
+    let (over, any) = unsafe { layers::over(served, &settings) };
+    if settings.traces() {
+        // What this asks for comes from the spare region still, and is in no trace.
+        tracing::begin(&settings);
+    }
+    // Release, twice: for the Acquire in `bare` and in `active`.
+    BARE.store(ptr::from_ref(served).cast_mut(), Ordering::Release);
+    ACTIVE.store(ptr::from_ref(over).cast_mut(), Ordering::Release);
+    // With anything over it, no call may pass it by.
+    if served.choice == Choice::Ptmalloc && !any {
         // SAFETY: prepared above, and just made the process's strategy.
         unsafe { front::serve() };
     }

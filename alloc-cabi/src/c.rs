@@ -5,8 +5,9 @@ use core::ptr::{self, NonNull};
 
 use alloc_core::{AllocError, SizedBlocks};
 
-use crate::cold::{self, C_ALIGN};
+use crate::cold;
 use crate::front;
+use crate::spare::C_ALIGN;
 
 /// A block of C as one of ours.
 #[inline]

@@ -10,10 +10,7 @@ use alloc_core::{AllocError, Misuse, SizedBlocks, Strategy};
 use crate::boot;
 use crate::errno;
 use crate::front;
-use crate::spare;
-
-/// The alignment of a block whose request names none: two words.
-pub(crate) const C_ALIGN: usize = 2 * size_of::<usize>();
+use crate::spare::{C_ALIGN, EARLY};
 
 /// Null, with `errno` telling that there is no memory.
 #[cold]
@@ -40,7 +37,7 @@ pub(crate) fn try_allocate(size: usize, align: usize) -> Result<NonNull<u8>, All
     let layout = layout(size, align)?;
     let block = match boot::active() {
         Some(served) => served.handle.allocate(layout)?,
-        None => spare::allocate(layout)?,
+        None => EARLY.allocate(layout)?,
     };
     let freed = boot::perturb();
     if freed != 0 {
@@ -60,14 +57,14 @@ pub(crate) fn allocate(size: usize, align: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 pub(crate) fn refused(size: usize) -> *mut u8 {
-    answer(layout(size, C_ALIGN).and_then(|layout| front::instead(layout, spare::allocate)))
+    answer(layout(size, C_ALIGN).and_then(front::instead))
 }
 
 /// `calloc`, after the multiplication.
 pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
     let zeroed = |layout| match boot::active() {
         Some(served) => served.handle.allocate_zeroed(layout),
-        None => spare::allocate_zeroed(layout),
+        None => EARLY.allocate_zeroed(layout),
     };
     answer(layout(size, C_ALIGN).and_then(zeroed))
 }
@@ -78,9 +75,9 @@ pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
 /// The block is live, and the process's strategy's.
 #[inline(never)]
 pub(crate) unsafe fn free(block: NonNull<u8>) {
-    if spare::owns(block) {
+    if EARLY.owns(block) {
         // SAFETY: a live block.
-        return unsafe { spare::free(block) };
+        return unsafe { EARLY.free(block) };
     }
     // While there is no strategy, there are no blocks but spare ones.
     let Some(served) = boot::active() else { return };
@@ -125,8 +122,8 @@ pub(crate) unsafe fn reallocate(block: NonNull<u8>, size: usize) -> *mut u8 {
         // SAFETY: while there is no strategy, blocks are spare ones.
         return answer(unsafe { move_spare(block, size) });
     };
-    if spare::owns(block) {
-        // SAFETY: a live block of the spare region.
+    if EARLY.owns(block) {
+        // SAFETY: a live block of that region.
         return answer(unsafe { move_spare(block, size) });
     }
     // SAFETY: a live block.
@@ -136,14 +133,8 @@ pub(crate) unsafe fn reallocate(block: NonNull<u8>, size: usize) -> *mut u8 {
 /// # Safety
 /// The block is live, and of the spare region.
 unsafe fn move_spare(block: NonNull<u8>, size: usize) -> Result<NonNull<u8>, AllocError> {
-    let moved = try_allocate(size, C_ALIGN)?;
-    // SAFETY: promised by the caller.
-    let old = unsafe { spare::size(block) };
-    // SAFETY: two live blocks, hence apart, of at least so many bytes each.
-    unsafe { moved.copy_from_nonoverlapping(block, old.min(size)) };
-    // SAFETY: promised by the caller.
-    unsafe { spare::free(block) };
-    Ok(moved)
+    // SAFETY: promised by the caller; the new block has so many bytes.
+    unsafe { EARLY.replace(block, size, try_allocate(size, C_ALIGN)) }
 }
 
 /// `malloc_usable_size` of what is not null.
@@ -151,9 +142,9 @@ unsafe fn move_spare(block: NonNull<u8>, size: usize) -> Result<NonNull<u8>, All
 /// # Safety
 /// As for [`free`].
 pub(crate) unsafe fn usable_size(block: NonNull<u8>) -> usize {
-    if spare::owns(block) {
+    if EARLY.owns(block) {
         // SAFETY: promised by the caller.
-        return unsafe { spare::size(block) };
+        return unsafe { EARLY.size(block) };
     }
     // SAFETY: promised by the caller.
     boot::active().map_or(0, |served| unsafe { served.handle.usable_size(block) })

@@ -4,7 +4,7 @@ use alloc_core::{Gauge, Inspect, Stats};
 
 use crate::registry::Served;
 use crate::text::Text;
-use crate::{arenas, front};
+use crate::{arenas, front, layers};
 
 /// Every figure with its name, in the order of `strata_stats`.
 const fn named(stats: &Stats) -> [(&'static str, Gauge); 13] {
@@ -23,6 +23,20 @@ const fn named(stats: &Stats) -> [(&'static str, Gauge); 13] {
         ("mapped_blocks", stats.mapped_blocks),
         ("metadata", stats.metadata),
     ]
+}
+
+/// What was asked for, where that is counted (`count_calls`).
+fn calls() -> impl Iterator<Item = (&'static str, u64)> {
+    layers::counting().into_iter().flat_map(|counting| {
+        let counts = counting.counts();
+        [
+            ("allocations", counts.allocs),
+            ("frees", counts.frees),
+            ("resizes", counts.resizes),
+            ("refused", counts.refused),
+            ("asked_for", counts.bytes),
+        ]
+    })
 }
 
 /// Figures as glibc cuts them: the heap apart from blocks with mappings of their own. What is not known is 0.
@@ -141,6 +155,13 @@ pub(crate) fn table(text: &mut Text<'_>, served: &Served) {
         };
         text.text("\n");
     }
+    for (name, value) in calls() {
+        text.text("  ").text(name);
+        for _ in name.len()..15 {
+            text.text(" ");
+        }
+        text.padded(value, 14).text("\n");
+    }
 }
 
 /// One line: `{"pid":1,"strategy":"bump","reserved":4096,...}`, with `null` for what is not known.
@@ -155,6 +176,9 @@ pub(crate) fn json(text: &mut Text<'_>, served: &Served) {
             Some(value) => text.decimal(value),
             None => text.text("null"),
         };
+    }
+    for (name, value) in calls() {
+        text.text(",\"").text(name).text("\":").decimal(value);
     }
     text.text("}\n");
 }

@@ -2,9 +2,7 @@
 //! paths are inlined into them.
 
 use core::alloc::Layout;
-use core::cell::UnsafeCell;
 use core::ffi::c_int;
-use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use alloc_core::backend::PagesBackend;
@@ -13,9 +11,10 @@ use alloc_core::sync::static_atomic::{AtomicBool, Ordering};
 use alloc_core::{AllocError, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked};
 use alloc_ptmalloc::{CheckLevel, Config, Era, LibrarySlot, Ptmalloc};
 
+use crate::place::Place;
 use crate::registry::Served;
 use crate::settings::{self, Choice, Settings};
-use crate::spare;
+use crate::spare::{self, BESIDE, C_ALIGN};
 
 // Parameters of `mallopt`, as in `malloc.h`.
 const M_TRIM_THRESHOLD: c_int = -1;
@@ -28,14 +27,7 @@ const M_ARENA_MAX: c_int = -8;
 /// The process's own heap.
 pub(crate) type Heap = Ptmalloc<PagesBackend<Os>, LibrarySlot>;
 
-/// Its place. What it is made with is known when the environment is read.
-#[derive(Debug)]
-pub(crate) struct Place(UnsafeCell<MaybeUninit<Heap>>);
-
-// SAFETY: written once, by `prepare`, before anybody is told of it.
-unsafe impl Sync for Place {}
-
-static HEAP: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+static HEAP: Place<Heap> = Place::new();
 static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// Makes the heap as the settings want it. It takes memory at its first request.
@@ -43,11 +35,10 @@ static SERVES: AtomicBool = AtomicBool::new(false);
 /// # Safety
 /// Called once, and before any other function here but [`serving`] and [`serve`].
 pub(crate) unsafe fn prepare(settings: &Settings<'_>) {
-    let place = HEAP.0.get();
     // SAFETY: there is one such value, in a static.
     let heap = unsafe { Heap::for_library(config(settings), spare::take_back) };
-    // SAFETY: nobody else knows the place's contents yet, as the caller promises.
-    unsafe { (*place).write(heap) };
+    // SAFETY: once, and first, as the caller promises.
+    unsafe { HEAP.fill(heap) };
 }
 
 fn config(settings: &Settings<'_>) -> Config {
@@ -79,6 +70,7 @@ fn config(settings: &Settings<'_>) -> Config {
             2 => CheckLevel::Hardened,
             _ => CheckLevel::Full,
         },
+        on_misuse: settings.debug.on_fault.value,
         ..usual
     }
 }
@@ -88,19 +80,24 @@ fn config(settings: &Settings<'_>) -> Config {
 /// # Safety
 /// [`prepare`] was called.
 pub(crate) unsafe fn heap() -> &'static Heap {
-    // SAFETY: initialised, as the caller promises, and never written to again; a `MaybeUninit` lies where its value does.
-    unsafe { &*HEAP.0.get().cast::<Heap>() }
+    // SAFETY: promised by the caller.
+    unsafe { HEAP.get() }
 }
 
 /// What the heap refused, from the reserve: where a signal handler interrupted the heap at work and asks for it.
 #[cold]
 #[inline(never)]
-pub(crate) fn instead(
-    layout: Layout,
-    reserve: fn(Layout) -> Result<NonNull<u8>, AllocError>,
-) -> Result<NonNull<u8>, AllocError> {
+pub(crate) fn instead(layout: Layout) -> Result<NonNull<u8>, AllocError> {
     // SAFETY: whoever was refused by the heap had it.
-    if unsafe { heap() }.is_interrupted() { reserve(layout) } else { Err(AllocError) }
+    if unsafe { heap() }.is_interrupted() { BESIDE.allocate(layout) } else { Err(AllocError) }
+}
+
+/// As [`instead`], for a block of zeroes.
+#[cold]
+#[inline(never)]
+fn zeroes_instead(layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: as there.
+    if unsafe { heap() }.is_interrupted() { BESIDE.allocate_zeroed(layout) } else { Err(AllocError) }
 }
 
 /// The heap as a strategy whose handle can be made before the heap is.
@@ -132,13 +129,13 @@ unsafe impl Strategy for Front {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: as in `forward`.
-        unsafe { heap() }.allocate(layout).or_else(|_| instead(layout, spare::allocate))
+        unsafe { heap() }.allocate(layout).or_else(|_| instead(layout))
     }
 
     #[inline]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: as in `forward`.
-        unsafe { heap() }.allocate_zeroed(layout).or_else(|_| instead(layout, spare::allocate_zeroed))
+        unsafe { heap() }.allocate_zeroed(layout).or_else(|_| zeroes_instead(layout))
     }
 
     forward!(unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout));
@@ -150,15 +147,47 @@ unsafe impl Strategy for Front {
 // SAFETY: as above.
 unsafe impl SizedBlocks for Front {
     forward!(unsafe fn free(&self, block: NonNull<u8>));
-    forward!(unsafe fn usable_size(&self, block: NonNull<u8>) -> usize);
-    forward!(unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError>);
+
+    #[inline]
+    unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
+        if BESIDE.owns(block) {
+            // SAFETY: the caller promises a live block.
+            return unsafe { BESIDE.size(block) };
+        }
+        // SAFETY: as in `forward`.
+        let heap = unsafe { heap() };
+        // SAFETY: the caller promises a live block, and it is not the reserve's.
+        unsafe { heap.usable_size(block) }
+    }
+
+    #[inline]
+    unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
+        if BESIDE.owns(block) {
+            let new = Layout::from_size_align(new_size, C_ALIGN).map_err(|_| AllocError)?;
+            // SAFETY: the caller promises a live block; the new one has so many bytes.
+            return unsafe { BESIDE.replace(block, new_size, self.allocate(new)) };
+        }
+        // SAFETY: as in `forward`.
+        let heap = unsafe { heap() };
+        // SAFETY: the caller promises a live block, and it is not the reserve's.
+        unsafe { heap.reallocate(block, new_size) }
+    }
 }
 
 impl Inspect for Front {
     forward!(fn name(&self) -> &'static str);
     forward!(fn stats(&self) -> Stats);
     forward!(fn walk(&self, visit: &mut dyn FnMut(Step) -> Visit) -> Walked);
-    forward!(fn owns(&self, address: NonNull<u8>) -> Ownership);
+
+    #[inline]
+    fn owns(&self, address: NonNull<u8>) -> Ownership {
+        if BESIDE.owns(address) {
+            return Ownership::Mine;
+        }
+        // SAFETY: as in `forward`.
+        unsafe { heap() }.owns(address)
+    }
+
     forward!(fn trim(&self, keep: usize) -> usize);
 }
 

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | a thread, nobody inside | it takes the lock and works on the heap |
 //! | a thread, another inside | it waits |
-//! | a signal handler that interrupted its own thread inside | blocks come from [`spare`]; frees wait until the thread leaves; resizing fails |
+//! | a signal handler that interrupted its own thread inside | blocks come from [`BESIDE`]; frees wait until the thread leaves; resizing fails |
 //! | an atfork handler of the thread that forks | it works on the heap, which is whole and locked for it |
 
 use core::alloc::Layout;
@@ -17,10 +17,7 @@ use alloc_core::{
 };
 
 use crate::owner_lock::{Acquired, OwnerLock};
-use crate::spare;
-
-/// The alignment of C's blocks: two words.
-const C_ALIGN: usize = 2 * size_of::<usize>();
+use crate::spare::{BESIDE, C_ALIGN};
 
 /// `S` behind a lock that knows its holder.
 #[derive(Debug)]
@@ -162,7 +159,7 @@ unsafe impl<S: SizedBlocks> Strategy for Gate<S> {
         let layout = clamped(layout)?;
         match self.enter() {
             Some(inside) => inside.allocate(layout),
-            None => spare::allocate(layout),
+            None => BESIDE.allocate(layout),
         }
     }
 
@@ -171,7 +168,7 @@ unsafe impl<S: SizedBlocks> Strategy for Gate<S> {
         let layout = clamped(layout)?;
         match self.enter() {
             Some(inside) => inside.allocate_zeroed(layout),
-            None => spare::allocate_zeroed(layout),
+            None => BESIDE.allocate_zeroed(layout),
         }
     }
 
@@ -200,9 +197,9 @@ unsafe impl<S: SizedBlocks> Strategy for Gate<S> {
 unsafe impl<S: SizedBlocks> SizedBlocks for Gate<S> {
     #[inline]
     unsafe fn free(&self, block: NonNull<u8>) {
-        if spare::owns(block) {
+        if BESIDE.owns(block) {
             // SAFETY: the caller promises a live block.
-            return unsafe { spare::free(block) };
+            return unsafe { BESIDE.free(block) };
         }
         match self.enter() {
             // SAFETY: the caller promises a live block, and it is not the spare region's.
@@ -216,9 +213,9 @@ unsafe impl<S: SizedBlocks> SizedBlocks for Gate<S> {
     /// promised then.
     #[inline]
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
-        if spare::owns(block) {
+        if BESIDE.owns(block) {
             // SAFETY: the caller promises a live block.
-            return unsafe { spare::size(block) };
+            return unsafe { BESIDE.size(block) };
         }
         match self.enter() {
             // SAFETY: the caller promises a live block, and it is not the spare region's.
@@ -230,15 +227,9 @@ unsafe impl<S: SizedBlocks> SizedBlocks for Gate<S> {
     unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
         let new = Layout::from_size_align(new_size, C_ALIGN).map_err(|_| AllocError)?;
         let new = clamped(new)?;
-        if spare::owns(block) {
+        if BESIDE.owns(block) {
             // SAFETY: the caller promises a live block.
-            let old = unsafe { spare::size(block) };
-            let moved = self.allocate(new)?;
-            // SAFETY: two live blocks, hence apart, of at least so many bytes each.
-            unsafe { moved.copy_from_nonoverlapping(block, old.min(new_size)) };
-            // SAFETY: the old block is the caller's to give.
-            unsafe { spare::free(block) };
-            return Ok(moved);
+            return unsafe { BESIDE.replace(block, new_size, self.allocate(new)) };
         }
         match self.enter() {
             // SAFETY: the caller promises a live block, and it is not the spare region's.
@@ -263,7 +254,7 @@ impl<S: SizedBlocks> Inspect for Gate<S> {
     }
 
     fn owns(&self, address: NonNull<u8>) -> Ownership {
-        if spare::owns(address) {
+        if BESIDE.owns(address) {
             return Ownership::Mine;
         }
         self.enter().map_or(Ownership::Unknown, |inside| inside.owns(address))
@@ -304,7 +295,7 @@ mod tests {
 
         let inside = gate.enter().expect("nobody is inside");
         let spare = take(&gate, 50);
-        assert!(spare::owns(spare));
+        assert!(BESIDE.owns(spare));
         let zeroed = gate.allocate_zeroed(Layout::from_size_align(64, 64).unwrap()).unwrap();
         // SAFETY: 64 bytes of ours.
         assert!(unsafe { core::slice::from_raw_parts(zeroed.as_ptr(), 64) }.iter().all(|&byte| byte == 0));
@@ -314,7 +305,7 @@ mod tests {
             assert_eq!(gate.usable_size(block), 0);
             assert_eq!(gate.usable_size(spare), 50);
             let moved = gate.reallocate(spare, 500).unwrap();
-            assert!(spare::owns(moved));
+            assert!(BESIDE.owns(moved));
             gate.free(moved);
             gate.free(zeroed);
             gate.free(block);
@@ -336,7 +327,7 @@ mod tests {
         unsafe { spare.write_bytes(7, 50) };
         // SAFETY: as above.
         let moved = unsafe { gate.reallocate(spare, 60) }.unwrap();
-        assert!(!spare::owns(moved));
+        assert!(!BESIDE.owns(moved));
         // SAFETY: as above.
         assert!(unsafe { core::slice::from_raw_parts(moved.as_ptr(), 50) }.iter().all(|&byte| byte == 7));
         // SAFETY: as above.
@@ -349,10 +340,10 @@ mod tests {
         let gate = gate();
         gate.before_fork();
         let block = take(&gate, 100);
-        assert!(!spare::owns(block), "handlers of the forking thread use the heap");
+        assert!(!BESIDE.owns(block), "handlers of the forking thread use the heap");
         {
             let _inside = gate.enter().expect("the forking thread may enter");
-            assert!(spare::owns(take(&gate, 10)), "but nobody who interrupts it there");
+            assert!(BESIDE.owns(take(&gate, 10)), "but nobody who interrupts it there");
         }
         std::thread::scope(|scope| {
             let (sender, receiver) = std::sync::mpsc::channel();

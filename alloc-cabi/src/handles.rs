@@ -14,7 +14,8 @@ pub extern "C" fn strata_active() -> Handle<'static> {
     boot::active().map_or_else(Handle::null, |served| served.handle.handle())
 }
 
-/// The strategy of this name in this process, whichever serves `malloc`; the null handle where there is none.
+/// The strategy of this name in this process, whichever serves `malloc`; the null handle where there is none. The one that
+/// serves `malloc` is [`strata_active`], with all that lies over it.
 ///
 /// # Safety
 /// `name` is null or ends with a zero byte.
@@ -28,7 +29,10 @@ pub unsafe extern "C" fn strata_named(name: *const c_char) -> Handle<'static> {
     Choice::ALL
         .into_iter()
         .find(|choice| choice.name().as_bytes() == name)
-        .and_then(|choice| registry::find(choice, boot::check()))
+        .and_then(|choice| match boot::active() {
+            Some(served) if served.choice == choice => Some(served),
+            _ => registry::find(choice, boot::check()),
+        })
         .map_or_else(Handle::null, |served| served.handle.handle())
 }
 

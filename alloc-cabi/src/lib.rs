@@ -12,12 +12,14 @@
 //!            |
 //!          boot ── settings        which one that is: chosen once, by the first call
 //!            |
+//!         layers ── tracing        what lies over it: guards, quota, faults, counts, trace; usually nothing
+//!            |
 //!        registry                  gate: locks, forks, signal handlers; headed: sizes for bump; real: the C library's
 //!            |
 //!     the strategies
 //! ```
 //!
-//! Beside that, `ext` and `handles` are what looks into the strategy, by `figures`, `arenas` and `show`; `life` is what the loader calls.
+//! Beside that, `ext`, `handles` and `looking` are what looks into the strategy, by `figures`, `arenas` and `show`; `life` is what the loader calls.
 //!
 //! The crate is not for Rust programs: linked into one, it would define `malloc` there. They use `alloc-select`.
 #![no_std]
@@ -42,8 +44,11 @@ mod front;
 mod gate;
 mod handles;
 mod headed;
+mod layers;
 mod life;
+mod looking;
 mod owner_lock;
+mod place;
 mod real;
 mod registry;
 mod report;
@@ -51,6 +56,7 @@ mod settings;
 mod show;
 mod spare;
 mod text;
+mod tracing;
 
 pub use alias::{
     __libc_calloc, __libc_free, __libc_malloc, __libc_memalign, __libc_pvalloc, __libc_realloc,
@@ -69,6 +75,7 @@ pub use ext::{
     mallinfo, mallinfo2, malloc_info, malloc_stats, malloc_trim, mallopt, show_alloc_mem, show_alloc_mem_ex,
 };
 pub use handles::{strata_active, strata_is_null, strata_named, strata_null, strata_version};
+pub use looking::{strata_explain, strata_finish, strata_history, strata_leaks, strata_map};
 
 #[cfg(panic = "abort")]
 #[panic_handler]

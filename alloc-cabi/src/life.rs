@@ -4,7 +4,7 @@ use core::alloc::Layout;
 
 use alloc_core::{SizedBlocks, Strategy};
 
-use crate::{boot, registry, report};
+use crate::{boot, layers, registry, report, tracing};
 
 /// Chooses the strategy, where no call did so before, while the process has one thread; then prepares for forks.
 ///
@@ -12,7 +12,7 @@ use crate::{boot, registry, report};
 /// their registration: all others run first, and may allocate, and ours lock what is whole then. Those of a library that
 /// was initialised earlier still find a gate that lets the forking thread pass.
 extern "C" fn begin() {
-    let Some(served) = boot::active() else { return };
+    let Some(served) = boot::bare() else { return };
     // A strategy with handlers of its own registers them with its first request.
     if let Ok(block) = served.handle.allocate(Layout::new::<[usize; 2]>()) {
         // SAFETY: allocated just now.
@@ -23,15 +23,21 @@ extern "C" fn begin() {
 }
 
 extern "C" fn end() {
+    if let Some(served) = boot::active() {
+        tracing::end(&served.handle);
+    }
     report::at_exit();
 }
 
 unsafe extern "C" fn before_fork() {
+    layers::before_fork();
     registry::before_fork();
 }
 
 unsafe extern "C" fn after_fork() {
     registry::after_fork();
+    // SAFETY: `before_fork` was called by this thread, or by the one that it is a copy of.
+    unsafe { layers::after_fork() };
 }
 
 #[used]

@@ -13,10 +13,7 @@ use alloc_core::{
     AllocError, Gauge, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked, move_block,
 };
 
-use crate::spare;
-
-/// The alignment that `malloc` gives: two words.
-const C_ALIGN: usize = 2 * size_of::<usize>();
+use crate::spare::C_ALIGN;
 
 /// A function that is looked up.
 #[derive(Debug)]
@@ -146,7 +143,7 @@ fn block(answer: Option<*mut u8>) -> Result<NonNull<u8>, AllocError> {
 }
 
 // SAFETY: C's allocation functions return null or live blocks of the size and alignment asked for, which stay live until
-// they are freed; blocks of the spare region are told apart by their address. Nothing here unwinds.
+// they are freed. Nothing here unwinds.
 unsafe impl Strategy for Real {
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         if layout.align() <= C_ALIGN {
@@ -192,19 +189,11 @@ unsafe impl Strategy for Real {
 // SAFETY: C promises `malloc_usable_size` bytes of a live block to its holder.
 unsafe impl SizedBlocks for Real {
     unsafe fn free(&self, block: NonNull<u8>) {
-        if spare::owns(block) {
-            // SAFETY: the caller promises a live block.
-            return unsafe { spare::free(block) };
-        }
         // SAFETY: the caller promises a live block, and it is the C library's.
         unsafe { free(block.as_ptr()) };
     }
 
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
-        if spare::owns(block) {
-            // SAFETY: the caller promises a live block.
-            return unsafe { spare::size(block) };
-        }
         // SAFETY: the caller promises a live block, and it is the C library's.
         unsafe { malloc_usable_size(block.as_ptr()) }.unwrap_or(0)
     }
@@ -212,19 +201,8 @@ unsafe impl SizedBlocks for Real {
     unsafe fn reallocate(&self, old: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
         // At least 1: with 0, `realloc` frees the block and returns null, which would read as a failure.
         let size = new_size.max(1);
-        if !spare::owns(old) {
-            // SAFETY: the caller promises a live block, and it is the C library's.
-            return block(unsafe { realloc(old.as_ptr(), size) });
-        }
-        // SAFETY: `malloc` takes any size.
-        let moved = block(unsafe { malloc(size) })?;
-        // SAFETY: the caller promises a live block.
-        let common = unsafe { spare::size(old) }.min(size);
-        // SAFETY: two live blocks, hence apart, of at least so many bytes each.
-        unsafe { moved.copy_from_nonoverlapping(old, common) };
-        // SAFETY: the old block is the caller's to give.
-        unsafe { spare::free(old) };
-        Ok(moved)
+        // SAFETY: the caller promises a live block, and it is the C library's.
+        block(unsafe { realloc(old.as_ptr(), size) })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::headed::Headed;
 use crate::real::{self, Real};
 use crate::settings::Choice;
 
-/// A strategy that can serve the process.
+/// A strategy that can serve the process, by itself or under decorators.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) choice: Choice,
@@ -23,7 +23,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    const fn new<S: SizedBlocks + Sync>(choice: Choice, strategy: &'static S) -> Self {
+    pub(crate) const fn new<S: SizedBlocks + Sync>(choice: Choice, strategy: &'static S) -> Self {
         match Handle::new_sized(strategy).sized() {
             Some(handle) => Self { choice, handle },
             None => panic!("a handle made by `new_sized` has the methods of sized blocks"),

@@ -5,11 +5,12 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU8, Ordering};
 
+use alloc_core::OnMisuse;
 use alloc_core::errno::KeepErrno;
 use alloc_core::line::Line;
 
 use crate::registry::Served;
-use crate::settings::{Choice, Setting, Settings, StatsTo};
+use crate::settings::{Choice, Origin, Setting, Settings, StatsTo};
 use crate::text::{Text, write_all};
 use crate::{boot, figures};
 
@@ -74,6 +75,35 @@ pub(crate) fn configuration(served: &Served, settings: &Settings<'_>) {
                 other => line.text(", not used by ").text(other.name()),
             };
             line.emit();
+        }
+    }
+    debugging(settings);
+}
+
+/// Likewise for what lies over the strategy.
+fn debugging(settings: &Settings<'_>) {
+    let set = |from: Origin| from != Origin::Default;
+    for (key, setting) in settings.debug.switches() {
+        if set(setting.from) {
+            from(number(key, u64::from(setting.value)), &setting).emit();
+        }
+    }
+    for (key, setting) in settings.debug.numbers() {
+        if let Some(value) = setting.value {
+            from(number(key, value as u64), &setting).emit();
+        }
+    }
+    let then = &settings.debug.on_fault;
+    if set(then.from) {
+        let name = if then.value == OnMisuse::Abort { "abort" } else { "report" };
+        from(Line::new().text("strata: on_fault = ").text(name), then).emit();
+    }
+    for (name, setting) in
+        [("trace", &settings.trace), ("history", &settings.history), ("map", &settings.map)]
+    {
+        if set(setting.from) {
+            let value = core::str::from_utf8(setting.value).unwrap_or("?");
+            from(Line::new().text("strata: ").text(name).text(" = ").text(value), setting).emit();
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Memory for calls that no heap can serve at that moment.
 //!
-//! Two kinds of call need it: those made while the strategy is being chosen (the loader's look-up of the C library's own
-//! functions may allocate), and those of signal handlers that interrupt their own thread inside of a heap. Both are few
-//! and small. The region is part of the library's zero pages, and costs nothing until it is touched.
+//! Two kinds of call need it, and have a region each: those made while the strategy is being chosen ([`EARLY`]: the loader's
+//! look-up of the C library's own functions may allocate), which no strategy ever hears of; and those of signal handlers that
+//! interrupt their own thread inside of a heap ([`BESIDE`]), whose blocks are blocks of that strategy, and go back by way of
+//! it and whatever lies over it. Both are few and small. The regions are part of the library's zero pages, and cost nothing
+//! until they are touched.
 //!
 //! ```text
 //!   | unused, for alignment | header | block            |    a piece: 64 bytes times a power of two
@@ -23,6 +25,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use alloc_core::AllocError;
 use alloc_core::arith::align_up;
 
+/// The alignment of a block whose request names none: two words.
+pub(crate) const C_ALIGN: usize = 2 * size_of::<usize>();
+
 const SIZE: u32 = 1 << 20;
 const LEAST: u32 = 64;
 /// Pieces of 64 bytes to half of the region.
@@ -40,12 +45,12 @@ struct Header {
 }
 
 const HEADER: usize = size_of::<Header>();
-const _: () = assert!(HEADER == 16);
+const _: () = assert!(HEADER == C_ALIGN);
 
 /// The region and what is free in it.
 #[derive(Debug)]
 #[repr(align(4096))]
-struct Spare {
+pub(crate) struct Spare {
     bytes: UnsafeCell<[MaybeUninit<u8>; SIZE as usize]>,
     /// Bytes cut off so far.
     used: AtomicU32,
@@ -56,7 +61,11 @@ struct Spare {
 // SAFETY: threads reach disjoint pieces, each of which is handed out to one at a time.
 unsafe impl Sync for Spare {}
 
-static SPARE: Spare = Spare::new();
+/// The region for calls while the strategy is being chosen.
+pub(crate) static EARLY: Spare = Spare::new();
+
+/// The region for signal handlers that interrupt a heap.
+pub(crate) static BESIDE: Spare = Spare::new();
 
 /// A stack's word: the place of its first piece, and the number of changes.
 #[derive(Clone, Copy)]
@@ -97,8 +106,9 @@ impl Spare {
         NonNull::from(&self.bytes).cast()
     }
 
+    /// Whether the address lies in this region.
     #[inline]
-    fn owns(&self, block: NonNull<u8>) -> bool {
+    pub(crate) fn owns(&self, block: NonNull<u8>) -> bool {
         block.addr().get().wrapping_sub(self.base().addr().get()) < SIZE as usize
     }
 
@@ -152,7 +162,20 @@ impl Spare {
             .ok()
     }
 
-    fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+    /// A block, not initialised, or an error when the region is used up.
+    pub(crate) fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.take(layout.size(), layout.align()).ok_or(AllocError)
+    }
+
+    /// A block of zeroes.
+    pub(crate) fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let block = self.allocate(layout)?;
+        // SAFETY: a new block of so many bytes.
+        unsafe { block.write_bytes(0, layout.size()) };
+        Ok(block)
+    }
+
+    fn take(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         // Pieces are aligned to 64 bytes at least.
         let lead = if align <= HEADER { HEADER } else { HEADER.checked_add(align)? };
         let class = class_of(size.checked_add(lead)?)?;
@@ -172,15 +195,58 @@ impl Spare {
         Some(block)
     }
 
+    /// The size that a block was requested with.
+    ///
     /// # Safety
     /// The block is live and of this region.
-    unsafe fn free(&self, block: NonNull<u8>) {
+    #[expect(clippy::unused_self, reason = "the region is what the promise is about")]
+    pub(crate) unsafe fn size(&self, block: NonNull<u8>) -> usize {
+        // SAFETY: promised by the caller.
+        unsafe { header(block) }.size as usize
+    }
+
+    /// Moves a block out of this region, to a new one of `size` bytes.
+    ///
+    /// # Safety
+    /// The block is live and of this region, and the new one, if there is one, has so many bytes.
+    pub(crate) unsafe fn replace(
+        &self,
+        block: NonNull<u8>,
+        size: usize,
+        new: Result<NonNull<u8>, AllocError>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let new = new?;
+        // SAFETY: promised by the caller.
+        let old = unsafe { self.size(block) };
+        // SAFETY: two live blocks, hence apart, of at least so many bytes each.
+        unsafe { new.copy_from_nonoverlapping(block, old.min(size)) };
+        // SAFETY: promised by the caller.
+        unsafe { self.free(block) };
+        Ok(new)
+    }
+
+    /// Gives a block back.
+    ///
+    /// # Safety
+    /// The block is live and of this region.
+    pub(crate) unsafe fn free(&self, block: NonNull<u8>) {
         // SAFETY: promised by the caller.
         let Header { piece, class, .. } = unsafe { header(block) };
         if let Some(stack) = self.free.get(class as usize) {
             self.push(stack, piece);
         }
     }
+}
+
+/// Takes a block back that is of one of the regions. Whether it was.
+///
+/// # Safety
+/// The block is given up by its holder.
+pub(crate) unsafe fn take_back(block: NonNull<u8>) -> bool {
+    let Some(region) = [&BESIDE, &EARLY].into_iter().find(|region| region.owns(block)) else { return false };
+    // SAFETY: of this region, and given up.
+    unsafe { region.free(block) };
+    true
 }
 
 /// # Safety
@@ -190,56 +256,6 @@ unsafe fn header(block: NonNull<u8>) -> Header {
     let place = unsafe { block.cast::<Header>().sub(1) };
     // SAFETY: `allocate` wrote it.
     unsafe { place.read() }
-}
-
-/// Whether the address lies in this region.
-#[inline]
-pub(crate) fn owns(block: NonNull<u8>) -> bool {
-    SPARE.owns(block)
-}
-
-/// A block, not initialised, or an error when the region is used up.
-pub(crate) fn allocate(layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    SPARE.allocate(layout.size(), layout.align()).ok_or(AllocError)
-}
-
-/// A block of zeroes.
-pub(crate) fn allocate_zeroed(layout: Layout) -> Result<NonNull<u8>, AllocError> {
-    let block = allocate(layout)?;
-    // SAFETY: a new block of so many bytes.
-    unsafe { block.write_bytes(0, layout.size()) };
-    Ok(block)
-}
-
-/// Takes a block back, if it is of this region. Whether it was.
-///
-/// # Safety
-/// The block is given up by its holder.
-pub(crate) unsafe fn take_back(block: NonNull<u8>) -> bool {
-    let ours = SPARE.owns(block);
-    if ours {
-        // SAFETY: of this region, and given up.
-        unsafe { SPARE.free(block) };
-    }
-    ours
-}
-
-/// The size that a block was requested with.
-///
-/// # Safety
-/// The block is live and of this region.
-pub(crate) unsafe fn size(block: NonNull<u8>) -> usize {
-    // SAFETY: promised by the caller.
-    unsafe { header(block) }.size as usize
-}
-
-/// Gives a block back.
-///
-/// # Safety
-/// The block is live and of this region.
-pub(crate) unsafe fn free(block: NonNull<u8>) {
-    // SAFETY: promised by the caller.
-    unsafe { SPARE.free(block) };
 }
 
 #[cfg(test)]
@@ -253,7 +269,7 @@ mod tests {
         let mut blocks = Vec::new();
         for round in 0_usize.. {
             let (wanted, align) = (1 + round * 37 % 3000, 1 << (round % 9));
-            let Some(block) = spare.allocate(wanted, align) else { break };
+            let Some(block) = spare.take(wanted, align) else { break };
             assert!(spare.owns(block));
             assert!(block.addr().get().is_multiple_of(align.max(16)));
             // SAFETY: live, and so many bytes long.
@@ -263,7 +279,7 @@ mod tests {
         for &(block, wanted, byte) in &blocks {
             // SAFETY: live; as many bytes were written.
             let bytes = unsafe {
-                assert_eq!(size(block), wanted);
+                assert_eq!(spare.size(block), wanted);
                 std::slice::from_raw_parts(block.as_ptr(), wanted)
             };
             assert!(bytes.iter().all(|&found| found == byte), "two blocks overlap");
@@ -285,7 +301,7 @@ mod tests {
             assert_eq!(fill(&TESTED), first, "a piece was lost");
         }
         for (size, align) in [(SIZE as usize, 1), (usize::MAX, 1), (1, 1 << 62), (usize::MAX - 20, 16)] {
-            assert!(TESTED.allocate(size, align).is_none());
+            assert!(TESTED.take(size, align).is_none());
         }
     }
 
@@ -297,7 +313,7 @@ mod tests {
                 scope.spawn(move || {
                     let mut kept = None;
                     for round in 0..50_000_usize {
-                        let block = TESTED.allocate(1 + round % 100, 16).expect("pieces come back");
+                        let block = TESTED.take(1 + round % 100, 16).expect("pieces come back");
                         // SAFETY: 1 byte of ours and more; live until it is freed, in the next round.
                         unsafe {
                             block.write_bytes(byte, 1 + round % 100);

@@ -1,5 +1,5 @@
-/* What libstrata.so offers beyond C's own functions: the strategies of the process as handles, and a look at what is
- * allocated.
+/* What libstrata.so offers beyond C's own functions: the strategies of the process as handles, a look at what is allocated,
+ * and what the tracer knows.
  *
  * Link with -lstrata, or look the functions up with dlsym(RTLD_DEFAULT, ...) in a program that may or may not run with the
  * library preloaded. A handle is called through its table:
@@ -16,6 +16,8 @@
 #define STRATA_STRATA_H
 
 #include "strata/handle.h"
+
+enum { STRATA_MAP_TEXT = 0, STRATA_MAP_SVG = 1, STRATA_MAP_HTML = 2 };
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,6 +50,29 @@ void show_alloc_mem(void);
 
 /* The same with blocks that are not live, the state of each, and the first 64 bytes of every live one. */
 void show_alloc_mem_ex(void);
+
+/* The functions below write to a file descriptor, and allocate nothing. They answer 0, or an error number of errno.h where
+ * the descriptor does not take the text; errno stays as it is. The heap's locks may be held while they write: the other end
+ * of a pipe must be another process's, or large enough. */
+
+/* All that is known of an address: the strategy, zone, block and neighbours there, what happened to it as far as the history
+ * remembers (STRATA_HISTORY), with stacks, and a hexdump that says what each byte is. */
+int strata_explain(const void *address, int descriptor);
+
+/* The events that the history remembers, with their stacks, from the oldest on: of blocks that contained this address, or
+ * for NULL, all. ENODATA where STRATA_HISTORY did not ask for one. */
+int strata_history(const void *address, int descriptor);
+
+/* What is live by the stack that allocated it, the most bytes first. ENODATA where STRATA_TRACE asks for none of the modes
+ * aggregate, sampled and leaks. */
+int strata_leaks(int descriptor);
+
+/* Draws the heap page by page, with an account of every byte, in one of the forms above. EINVAL for others. */
+int strata_map(int form, int descriptor);
+
+/* Ends tracing, as the end of the process does: writes what is pending, the leak report and the map. For programs that end by
+ * _exit. Threads that allocate at this moment may lose an event each. */
+void strata_finish(void);
 
 #ifdef __cplusplus
 }

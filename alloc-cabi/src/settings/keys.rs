@@ -15,14 +15,22 @@ pub(crate) const VARIABLES: [&str; 10] = [
 ];
 
 /// The keys of `STRATA_CONF`.
-pub(crate) const CONF_KEYS: [&str; 12] = [
+pub(crate) const CONF_KEYS: [&str; 20] = [
     "arena_max",
     "check",
+    "count_calls",
     "era",
+    "fail_from",
+    "fail_nth",
+    "guard_pages",
     "mmap_max",
     "mmap_threshold",
+    "on_fault",
     "perturb",
     "purge_delay",
+    "quarantine",
+    "quota",
+    "red_zones",
     "strategy",
     "tcache_bytes",
     "tcache_max",

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod debug;
 mod glibc;
 mod keys;
 mod nearest;
@@ -14,6 +15,7 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use debug::{Debug, wanted};
 pub(crate) use problem::Problem;
 
 /// The strategies, under the names that users type.
@@ -130,12 +132,18 @@ pub(crate) struct Settings<'e> {
     /// `None` when a strategy was asked for that does not exist.
     pub(crate) strategy: Setting<Option<Choice>>,
     pub(crate) stats: Setting<StatsTo<'e>>,
-    /// 0 (as little as the strategy can) to 3 (everything, at any price).
+    /// 0 (as little as the strategy can) to 3 (all that it can), then 4 with red zones and 5 with quarantine and guard pages
+    /// around its blocks.
     pub(crate) check: Setting<u8>,
     /// Not 0: new blocks are filled with its complement, freed ones with it.
     pub(crate) perturb: Setting<u8>,
     pub(crate) verbose: Setting<bool>,
     pub(crate) tuning: Tuning,
+    pub(crate) debug: Debug,
+    /// The value of `STRATA_TRACE`, which `alloc_trace::Settings` reads; so the next two.
+    pub(crate) trace: Setting<&'e [u8]>,
+    pub(crate) history: Setting<&'e [u8]>,
+    pub(crate) map: Setting<&'e [u8]>,
 }
 
 /// The values that some strategies can be tuned with.
@@ -202,6 +210,10 @@ impl Settings<'_> {
             tcache_bytes: Setting::new(None),
             purge_delay: Setting::new(None),
         },
+        debug: Debug::DEFAULT,
+        trace: Setting::new(&[]),
+        history: Setting::new(&[]),
+        map: Setting::new(&[]),
     };
 }
 

@@ -4,12 +4,14 @@ use super::keys::VARIABLES;
 use super::nearest::is_near;
 use super::number::size;
 use super::{Choice, Era, Origin, Problem, Settings, StatsTo, split};
+use alloc_core::OnMisuse;
 
 const WANTS_SIZE: &str = "a size: digits, then K, M, G or nothing";
 const WANTS_BYTE: &str = "a byte: 0 to 255";
-const WANTS_LEVEL: &str = "a level: 0 to 3";
+const WANTS_LEVEL: &str = "a level: 0 to 5";
 const WANTS_ERA: &str = "an era: classic, modern or ours";
 const WANTS_SWITCH: &str = "0 or 1";
+const WANTS_REACTION: &str = "a reaction: abort or report";
 
 pub(super) fn variable<'e>(
     settings: &mut Settings<'e>,
@@ -33,17 +35,35 @@ pub(super) fn variable<'e>(
             Some(byte) => settings.perturb.offer(byte, from),
             None => bad(WANTS_BYTE),
         },
-        b"STRATA_VERBOSE" => match value {
-            b"0" => settings.verbose.offer(false, from),
-            b"1" => settings.verbose.offer(true, from),
-            _ => bad(WANTS_SWITCH),
+        b"STRATA_VERBOSE" => match switch(value) {
+            Some(on) => settings.verbose.offer(on, from),
+            None => bad(WANTS_SWITCH),
         },
-        // Other parts of the project read these.
-        b"STRATA_HISTORY" | b"STRATA_LIBRARY" | b"STRATA_MAP" | b"STRATA_TRACE" => {}
+        b"STRATA_HISTORY" | b"STRATA_MAP" | b"STRATA_TRACE" => traced(settings, name, value, tell),
+        // Another part of the project reads it.
+        b"STRATA_LIBRARY" => {}
         _ if is_near(name, VARIABLES.into_iter()) => tell(Problem::UnknownVariable(name)),
         // Not only this project may have variables that start so.
         _ => {}
     }
+}
+
+/// What `alloc_trace` reads: whether it can be read is found out here, where mistakes are told.
+fn traced<'e>(
+    settings: &mut Settings<'e>,
+    name: &'e [u8],
+    value: &'e [u8],
+    tell: &mut dyn FnMut(Problem<'e>),
+) {
+    if let Err(misread) = alloc_trace::Settings::default().set(name, value, 0) {
+        return tell(Problem::Misread(name, value, misread));
+    }
+    let setting = match name {
+        b"STRATA_HISTORY" => &mut settings.history,
+        b"STRATA_MAP" => &mut settings.map,
+        _ => &mut settings.trace,
+    };
+    setting.offer(if value == b"0" { &[] } else { value }, Origin::Variable);
 }
 
 /// `key:value,key:value`. Empty parts are passed over.
@@ -68,12 +88,32 @@ fn conf<'e>(settings: &mut Settings<'e>, text: &'e [u8], tell: &mut dyn FnMut(Pr
                 Some(era) => settings.tuning.era.offer(era, from),
                 None => tell(Problem::BadValue(key, value, WANTS_ERA)),
             },
-            _ => match (settings.tuning.of(key), size(value)) {
-                (Some(setting), Some(size)) => setting.offer(Some(size), from),
-                (Some(_), None) => tell(Problem::BadValue(key, value, WANTS_SIZE)),
-                (None, _) => tell(Problem::UnknownKey(key)),
+            b"on_fault" => match reaction(value) {
+                Some(then) => settings.debug.on_fault.offer(then, from),
+                None => tell(Problem::BadValue(key, value, WANTS_REACTION)),
             },
+            _ => other(settings, key, value, tell),
         }
+    }
+}
+
+/// Keys that are switches, and those that are numbers.
+fn other<'e>(settings: &mut Settings<'e>, key: &'e [u8], value: &'e [u8], tell: &mut dyn FnMut(Problem<'e>)) {
+    let from = Origin::Conf;
+    if let Some(setting) = settings.debug.switch(key) {
+        return match switch(value) {
+            Some(on) => setting.offer(on, from),
+            None => tell(Problem::BadValue(key, value, WANTS_SWITCH)),
+        };
+    }
+    let setting = match settings.debug.number(key) {
+        Some(setting) => Some(setting),
+        None => settings.tuning.of(key),
+    };
+    match (setting, size(value)) {
+        (Some(setting), Some(size)) => setting.offer(Some(size), from),
+        (Some(_), None) => tell(Problem::BadValue(key, value, WANTS_SIZE)),
+        (None, _) => tell(Problem::UnknownKey(key)),
     }
 }
 
@@ -99,10 +139,26 @@ fn stats(value: &[u8]) -> StatsTo<'_> {
     }
 }
 
+fn switch(value: &[u8]) -> Option<bool> {
+    match value {
+        b"0" => Some(false),
+        b"1" => Some(true),
+        _ => None,
+    }
+}
+
+fn reaction(value: &[u8]) -> Option<OnMisuse> {
+    match value {
+        b"abort" => Some(OnMisuse::Abort),
+        b"report" => Some(OnMisuse::Ignore),
+        _ => None,
+    }
+}
+
 fn byte(value: &[u8]) -> Option<u8> {
     u8::try_from(size(value)?).ok()
 }
 
 fn level(value: &[u8]) -> Option<u8> {
-    byte(value).filter(|&level| level <= 3)
+    byte(value).filter(|&level| level <= 5)
 }

@@ -1,6 +1,8 @@
 //! What can be wrong with a setting, as one line.
 
 use alloc_core::line::Line;
+use alloc_trace::Misread;
+use alloc_trace::settings::{KEYS, MODES, mode_word};
 
 use super::Choice;
 use super::keys::{CONF_KEYS, VARIABLES};
@@ -17,6 +19,8 @@ pub(crate) enum Problem<'e> {
     NoValue(&'e [u8]),
     /// A strategy that does not exist.
     UnknownStrategy(&'e [u8]),
+    /// A value that `alloc_trace` cannot read.
+    Misread(&'e [u8], &'e [u8], Misread),
     /// A value that cannot be read; the last part says what is wanted.
     BadValue(&'e [u8], &'e [u8], &'static str),
 }
@@ -41,11 +45,37 @@ impl Problem<'_> {
                 .text("'; did you mean '")
                 .text(nearest(name, Choice::ALL.into_iter().map(Choice::name)))
                 .text("'? The program goes on with its own allocator"),
+            Self::Misread(name, value, misread) => {
+                let line = bytes(bytes(line, name).text(": '"), value).text("' ");
+                match misread {
+                    Misread::UnknownMode => {
+                        let word = mode_word(value).map_or(value, |(word, _)| word);
+                        suggest(
+                            line.text("names no mode"),
+                            nearest(word, MODES.into_iter().map(|(name, _)| name)),
+                        )
+                    }
+                    Misread::UnknownKey => suggest(line.text("has an unknown key"), nearest_key(value)),
+                    other => line.text(other.as_str()),
+                }
+            }
             Self::BadValue(name, value, wanted) => {
                 bytes(bytes(line, name).text(": '"), value).text("' is not ").text(wanted)
             }
         }
     }
+}
+
+fn suggest(line: Line, name: &str) -> Line {
+    line.text("; did you mean '").text(name).text("'?")
+}
+
+/// The known key that is most like the first unknown one behind a place.
+fn nearest_key(value: &[u8]) -> &'static str {
+    let key = |part: &'_ [u8]| part.iter().position(|&byte| byte == b'=').unwrap_or(part.len());
+    let is_known = |part: &[u8]| KEYS.iter().any(|known| part.get(..key(part)) == Some(known.as_bytes()));
+    let unknown = value.split(|&byte| byte == b',').skip(1).find(|part| !is_known(part)).unwrap_or(value);
+    nearest(unknown.get(..key(unknown)).unwrap_or(unknown), KEYS.into_iter())
 }
 
 /// Text of the user's, cut to what a line has room for.

@@ -1,7 +1,9 @@
 //! Whole environments.
 
+use super::debug::Guards;
 use super::keys::{CONF_KEYS, VARIABLES};
 use super::*;
+use alloc_core::OnMisuse;
 use proptest::prelude::*;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -32,8 +34,10 @@ fn every_variable_is_read() {
         "STRATA_CHECK=3",
         "STRATA_PERTURB=165",
         "STRATA_VERBOSE=1",
-        "STRATA_TRACE=/tmp/t",
-        "STRATA_CONF=era:classic,arena_max:2,mmap_threshold:1M,,tcache_bytes:64k,",
+        "STRATA_TRACE=sampled:/tmp/t,rate=64K",
+        "STRATA_HISTORY=1K",
+        "STRATA_MAP=0",
+        "STRATA_CONF=era:classic,arena_max:2,mmap_threshold:1M,,tcache_bytes:64k,red_zones:1,quota:2G,on_fault:report",
     ]);
     assert_eq!(told, [""; 0]);
     assert_eq!(settings.strategy, Setting { value: Some(Choice::MemIo), from: Origin::Variable });
@@ -41,6 +45,11 @@ fn every_variable_is_read() {
     assert_eq!((settings.check.value, settings.perturb.value), (3, 165));
     assert!(settings.verbose.value);
     assert_eq!(settings.tuning.arena_max, Setting { value: Some(2), from: Origin::Conf });
+    assert_eq!((settings.trace.value, settings.history.value), (&b"sampled:/tmp/t,rate=64K"[..], &b"1K"[..]));
+    assert_eq!(settings.map, Setting { value: &[][..], from: Origin::Variable });
+    assert!(settings.traces() && settings.debug.red_zones.value && !settings.debug.count_calls.value);
+    assert_eq!(settings.debug.quota, Setting { value: Some(2 << 30), from: Origin::Conf });
+    assert_eq!(settings.debug.on_fault.value, OnMisuse::Ignore);
     assert_eq!(settings.tuning.era.value, Era::Classic);
     assert_eq!(settings.tuning.mmap_threshold.value, Some(1 << 20));
     assert_eq!(settings.tuning.tcache_bytes.value, Some(64 << 10));
@@ -75,9 +84,16 @@ fn mistakes_are_one_line_each_with_the_nearest_name() {
         "STRATA_STRATGY=bump",
         "STRATA_OF_SOMEBODY_ELSE=1",
         "STRATA_CONF=arena_mx:2,mmap_threshold:lots,perturb:256,check",
-        "STRATA_CHECK=4",
+        "STRATA_CHECK=6",
         "STRATA_VERBOSE=yes",
+        "STRATA_CONF=red_zones:2,quarantin:1,quota:much,on_fault:panic",
+        "STRATA_TRACE=sampld:/tmp/t",
+        "STRATA_TRACE=exact:/tmp/t,rate=1K,frame=3",
+        "STRATA_TRACE=log:",
+        "STRATA_HISTORY=some",
+        "STRATA_MAP=fd=x",
     ]);
+    assert!(!settings.traces());
     assert_eq!(settings.tuning, Settings::DEFAULT.tuning);
     assert_eq!(
         told,
@@ -87,9 +103,35 @@ fn mistakes_are_one_line_each_with_the_nearest_name() {
             "strata: mmap_threshold: 'lots' is not a size: digits, then K, M, G or nothing",
             "strata: perturb: '256' is not a byte: 0 to 255",
             "strata: STRATA_CONF: 'check' has no value; write key:value,key:value",
-            "strata: STRATA_CHECK: '4' is not a level: 0 to 3",
+            "strata: STRATA_CHECK: '6' is not a level: 0 to 5",
             "strata: STRATA_VERBOSE: 'yes' is not 0 or 1",
+            "strata: red_zones: '2' is not 0 or 1",
+            "strata: STRATA_CONF: no key 'quarantin'; did you mean 'quarantine'?",
+            "strata: quota: 'much' is not a size: digits, then K, M, G or nothing",
+            "strata: on_fault: 'panic' is not a reaction: abort or report",
+            "strata: STRATA_TRACE: 'sampld:/tmp/t' names no mode; did you mean 'sampled'?",
+            "strata: STRATA_TRACE: 'exact:/tmp/t,rate=1K,frame=3' has an unknown key; did you mean 'frames'?",
+            "strata: STRATA_TRACE: 'log:' names no place: give a path, or fd=N",
+            "strata: STRATA_HISTORY: 'some' has no number where one is wanted (K, M and G may follow it)",
+            "strata: STRATA_MAP: 'fd=x' has no number where one is wanted (K, M and G may follow it)",
         ]
+    );
+}
+
+#[test]
+fn levels_put_guards_around_blocks_and_keys_go_before() {
+    let guards = |environment: &[&str]| read(environment).0.guards();
+    assert_eq!(guards(&["STRATA_CHECK=3", "STRATA_CONF=quota:1,quarantine:0"]), None);
+    assert_eq!(guards(&["STRATA_CONF=red_zones:1"]), Some(Guards { quarantine: 0, pages_every: 0 }));
+    assert_eq!(guards(&["STRATA_CHECK=4"]), Some(Guards { quarantine: 0, pages_every: 0 }));
+    assert_eq!(guards(&["STRATA_CHECK=5"]), Some(Guards { quarantine: 16 << 20, pages_every: 100 }));
+    assert_eq!(
+        guards(&["STRATA_CHECK=5", "STRATA_CONF=guard_pages:7,quarantine:1M"]),
+        Some(Guards { quarantine: 1 << 20, pages_every: 7 })
+    );
+    assert_eq!(
+        guards(&["STRATA_CONF=guard_pages:8G"]),
+        Some(Guards { quarantine: 0, pages_every: u32::MAX })
     );
 }
 
@@ -114,6 +156,13 @@ fn every_name_is_read_and_every_key_listed() {
     for key in CONF_KEYS {
         let (_, told) = read(&[&format!("STRATA_CONF={key}:1")]);
         assert!(told.iter().all(|line| !line.contains("no key")), "{told:?}");
+    }
+    let mut debug = Settings::DEFAULT.debug;
+    for (key, _) in debug.numbers() {
+        assert!(CONF_KEYS.contains(&key) && debug.number(key.as_bytes()).is_some());
+    }
+    for (key, _) in debug.switches() {
+        assert!(CONF_KEYS.contains(&key) && debug.switch(key.as_bytes()).is_some());
     }
     let mut tuning = Settings::DEFAULT.tuning;
     for (key, _) in Settings::DEFAULT.tuning.each() {

@@ -9,3 +9,4 @@ mod program;
 mod settings;
 mod support;
 mod symbols;
+mod tracing;

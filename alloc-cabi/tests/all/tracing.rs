@@ -1,0 +1,331 @@
+//! Traces of unmodified programs: what they say is what happened, and the programs do what they do untraced.
+
+use crate::support::{STRATEGIES, clean, compile, library, output, run, scratch, under};
+use alloc_trace::report::{self, Snapshot};
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const MODES: [&str; 4] = ["exact", "aggregate", "sampled", "log"];
+
+/// A folder of a test's own, which is gone in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = scratch().join(format!("traces-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn read(path: &Path) -> Snapshot {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if bytes.starts_with(b"strata log") {
+        return report::read_log(std::str::from_utf8(&bytes).unwrap()).unwrap();
+    }
+    report::read_trace(&bytes).unwrap()
+}
+
+/// Adds tracing in a mode to a command, each process into a file of its own in `folder`, and counts beside it.
+fn traced(command: &mut Command, mode: &str, folder: &Folder) {
+    let counter = compile("counter.c", "counter.so", &["-fno-builtin", "-shared", "-fPIC"]);
+    let preload = format!("{}:{}", counter.display(), library().display());
+    let rate = if mode == "sampled" { ",rate=1" } else { "" };
+    let trace = format!("{mode}:{}/%p.strata{rate}", folder.0.display());
+    command.env("LD_PRELOAD", preload).env("COUNTER_FOLDER", &folder.0).env("STRATA_TRACE", trace);
+}
+
+/// Compares the trace of each process that ended by itself with the counts beside it; how many there were.
+fn compare(mode: &str, folder: &Folder, context: &str) -> usize {
+    let mut processes = 0;
+    for entry in fs::read_dir(&folder.0).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        let Some(process) = name.strip_prefix("counts.") else { continue };
+        processes += 1;
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let counts: Vec<u64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let [allocs, frees, bytes] = counts[..] else { panic!("{text}") };
+        let snapshot = read(&folder.file(&format!("{process}.strata")));
+        let (totals, problems) = (&snapshot.totals, &snapshot.problems);
+        let context =
+            format!("{context}, {mode}, process {process}: {totals:?} {problems:?}, counted {text}");
+        assert!(mode == "log" || !problems.unfinished, "{context}");
+        assert_eq!(problems.damaged_blocks + problems.cut_bytes, 0, "{context}");
+        let found = [totals.allocs, totals.frees + problems.unknown_frees, totals.alloc_bytes];
+        if mode == "sampled" {
+            // With a byte between samples, only blocks of a few bytes can be missed, and others stand for them.
+            for (found, counted) in found.into_iter().zip([allocs, frees, bytes]) {
+                let difference = found.abs_diff(counted);
+                assert!(difference <= 50 + counted / 20, "{found} is not {counted}: {context}");
+            }
+        } else {
+            assert_eq!(found, [allocs, frees, bytes], "{context}");
+        }
+    }
+    processes
+}
+
+/// A library that may be loaded and unloaded.
+fn plugin() -> PathBuf {
+    compile("plugin.c", "plugin.so", &["-fno-builtin", "-shared", "-fPIC"])
+}
+
+/// Runs a program under a strategy untraced, and traced in every mode: it must do the same, and the traces must be exact.
+fn same_and_exact(strategy: &str, program: &Path, arguments: &[&Path]) {
+    same_and_exact_in(&MODES, strategy, program, arguments);
+}
+
+fn same_and_exact_in(modes: &[&str], strategy: &str, program: &Path, arguments: &[&Path]) {
+    let plain = output(under(strategy, program).args(arguments));
+    for mode in modes {
+        let folder = Folder::new();
+        let mut command = under(strategy, program);
+        traced(command.args(arguments), mode, &folder);
+        let context = format!("{} under {strategy}", program.display());
+        assert_eq!(output(&mut command), plain, "{context}, {mode}");
+        assert!(compare(mode, &folder, &context) > 0, "{context}, {mode}: nothing was counted");
+    }
+}
+
+#[test]
+fn c_programs_with_threads_are_traced_exactly() {
+    let program = compile("own.c", "own", &["-fno-builtin"]);
+    for strategy in STRATEGIES {
+        same_and_exact(strategy, &program, &[]);
+    }
+}
+
+#[test]
+fn threads_that_hand_blocks_over_are_traced_exactly() {
+    let program = compile("threads.c", "threads", &["-fno-builtin"]);
+    same_and_exact_in(&["exact", "aggregate", "sampled"], "ptmalloc", &program, &[]);
+}
+
+#[test]
+fn every_form_of_new_and_delete_is_traced_exactly() {
+    let program = compile("cxx.cpp", "cxx-traced", &["-fno-builtin", "-fsized-deallocation"]);
+    same_and_exact("ptmalloc", &program, &[]);
+}
+
+/// It calls functions that the counter does not know, such as glibc's inner ones.
+#[test]
+fn the_edges_of_the_interface_are_the_same_traced() {
+    let program = compile("edges.c", "edges-traced", &["-fno-builtin"]);
+    for strategy in STRATEGIES {
+        for mode in MODES {
+            let folder = Folder::new();
+            let place = format!("{mode}:{}", folder.file("trace").display());
+            assert_eq!(
+                output(under(strategy, &program).env("STRATA_TRACE", place)),
+                "ok\n",
+                "{strategy}, {mode}"
+            );
+            assert!(!read(&folder.file("trace")).problems.unfinished || mode == "log");
+        }
+    }
+}
+
+#[test]
+fn requests_before_main_and_after_it_are_traced_exactly() {
+    let program = compile("early.c", "early-traced", &["-fno-builtin"]);
+    for strategy in STRATEGIES {
+        same_and_exact(strategy, &program, &[&plugin()]);
+    }
+}
+
+#[test]
+fn cxx_programs_that_throw_load_and_fork_are_traced_exactly() {
+    let program = compile("traced.cpp", "traced", &[]);
+    for strategy in ["ptmalloc", "freelist", "libc"] {
+        same_and_exact(strategy, &program, &[&plugin()]);
+    }
+}
+
+#[test]
+fn rust_programs_are_traced_exactly() {
+    let program = scratch().join(format!("traced-rust-{}", std::process::id()));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rust/traced.rs");
+    let status = Command::new("rustc")
+        .args(["--edition=2024", "-O", "-o"])
+        .arg(&program)
+        .arg(source)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    for strategy in ["ptmalloc", "freelist"] {
+        same_and_exact(strategy, &program, &[&plugin()]);
+    }
+    fs::remove_file(program).unwrap();
+}
+
+#[test]
+fn python_programs_are_traced_exactly() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/traced.py");
+    let python = output(clean(Path::new("python3")).args(["-c", "import sys; print(sys.executable)"]));
+    for strategy in ["ptmalloc", "libc"] {
+        same_and_exact(strategy, Path::new(python.trim()), &[&script, &plugin()]);
+    }
+}
+
+#[test]
+fn a_trace_has_what_the_program_says_it_did() {
+    let program = compile("own.c", "own", &["-fno-builtin"]);
+    for mode in ["exact", "log"] {
+        let folder = Folder::new();
+        let file = folder.file("own.strata");
+        let mut command = under("ptmalloc", &program);
+        let said = output(command.env("STRATA_TRACE", format!("{mode}:{}", file.display())));
+        let snapshot = read(&file);
+        assert_eq!(said.lines().count(), 4);
+        for line in said.lines() {
+            let (blocks, rest) = line.split_once(" blocks of ").unwrap();
+            let size: u64 = rest.strip_suffix(" bytes").unwrap().parse().unwrap();
+            let count = |alloc| {
+                snapshot.changes.iter().filter(|change| change.size == size && change.alloc == alloc).count()
+            };
+            assert_eq!((count(true).to_string(), count(false).to_string()), (blocks.into(), blocks.into()));
+        }
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_a_trace_up_to_its_last_blocks() {
+    let program = compile("own.c", "own", &["-fno-builtin"]);
+    let folder = Folder::new();
+    let file = folder.file("killed.strata");
+    let output = run(under("ptmalloc", &program).arg("kill").env("STRATA_TRACE", &file));
+    assert_eq!(output.status.signal(), Some(libc::SIGKILL));
+    assert!(output.stderr.is_empty());
+    let snapshot = read(&file);
+    let problems = &snapshot.problems;
+    assert!(problems.unfinished && problems.damaged_blocks + problems.cut_bytes == 0, "{problems:?}");
+    // The threads had ended, and wrote what they had when they did.
+    assert!(snapshot.totals.allocs >= 20_000 && snapshot.totals.frees >= 20_000, "{:?}", snapshot.totals);
+}
+
+/// Runs `own` with a trace that cannot be written, and gives what it says on standard error.
+fn refused(place: &str, arguments: &[&Path]) -> String {
+    let program = compile("own.c", "own", &["-fno-builtin"]);
+    let plain = run(under("ptmalloc", &program).args(arguments));
+    let output = run(under("ptmalloc", &program).args(arguments).env("STRATA_TRACE", place));
+    assert_eq!((output.status, output.stdout), (plain.status, plain.stdout), "{place}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn what_cannot_be_written_is_one_line_and_the_program_runs_on() {
+    let then = "; the program runs untraced\n";
+    for mode in ["exact", "aggregate", "log"] {
+        assert_eq!(
+            refused(&format!("{mode}:/dev/full"), &[]),
+            format!("strata: trace: cannot write to /dev/full: no space left on the device{then}")
+        );
+        assert_eq!(
+            refused(&format!("{mode}:fd=77"), &[]),
+            format!("strata: trace: cannot write to the descriptor: the descriptor is closed{then}")
+        );
+        assert_eq!(
+            refused(&format!("{mode}:/nonexistent/trace"), &[]),
+            format!("strata: trace: cannot write to /nonexistent/trace: no such folder{then}")
+        );
+        // A folder where nobody may make files, the superuser neither.
+        assert_eq!(
+            refused(&format!("{mode}:/sys/trace"), &[]),
+            format!("strata: trace: cannot write to /sys/trace: permission denied{then}")
+        );
+    }
+    assert_eq!(
+        refused("leaks:/dev/full", &[]),
+        "strata: trace: cannot write the leak report: no space left on the device\n"
+    );
+}
+
+#[test]
+fn a_program_that_takes_the_tracers_descriptor_keeps_its_file_clean() {
+    for (mode, what) in [("exact", "the trace"), ("log", "the log")] {
+        let folder = Folder::new();
+        let place = format!("{mode}:{}", folder.file("trace").display());
+        let said = refused(&place, &[Path::new("close"), &folder.file("own")]);
+        assert_eq!(
+            said,
+            format!(
+                "strata: trace: cannot write {what}: the descriptor is closed; tracing ends, the program goes on\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn forks_while_threads_allocate_are_traced_without_deadlock() {
+    let program = compile("forks.c", "forks", &["-fno-builtin"]);
+    for (strategy, mode) in
+        [("ptmalloc", "exact"), ("freelist", "aggregate"), ("ptmalloc", "sampled"), ("ptmalloc", "log")]
+    {
+        let folder = Folder::new();
+        let mut command = under(strategy, &program);
+        traced(&mut command, mode, &folder);
+        assert_eq!(output(&mut command), "ok\n", "{strategy}, {mode}");
+        assert!(compare(mode, &folder, "forks") > 0, "{strategy}, {mode}");
+    }
+}
+
+#[test]
+fn signal_handlers_that_interrupt_the_tracer_are_served() {
+    let program = compile("signals.c", "signals", &["-fno-builtin"]);
+    for (strategy, mode) in [
+        ("freelist", "exact"),
+        ("freelist", "aggregate"),
+        ("freelist", "sampled"),
+        ("mem_io", "exact"),
+        ("bump", "aggregate"),
+    ] {
+        let folder = Folder::new();
+        let mut command = under(strategy, &program);
+        command
+            .env("STRATA_TRACE", format!("{mode}:{},rate=256", folder.file("trace").display()))
+            .env("STRATA_HISTORY", "100");
+        assert_eq!(output(&mut command), "ok\n", "{strategy}, {mode}");
+        let snapshot = read(&folder.file("trace"));
+        assert!(!snapshot.problems.unfinished && snapshot.totals.allocs > 10_000, "{:?}", snapshot.totals);
+    }
+}
+
+#[test]
+fn programs_that_a_traced_one_starts_do_not_write_over_its_trace() {
+    let folder = Folder::new();
+    let place = folder.file("trace");
+    let mut command = under("ptmalloc", Path::new("/bin/bash"));
+    command
+        .args(["-c", "for i in 1 2 3; do /bin/ls / > /dev/null; done; echo $$"])
+        .env("STRATA_TRACE", &place);
+    let process: u32 = output(&mut command).trim().parse().unwrap();
+    let snapshot = read(&place);
+    assert_eq!(snapshot.process, process);
+    assert!(!snapshot.problems.unfinished && snapshot.problems.damaged_blocks == 0);
+    let others: Vec<PathBuf> = fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| *path != place)
+        .collect();
+    assert_eq!(others.len(), 3, "{others:?}");
+    for other in others {
+        let snapshot = read(&other);
+        assert_eq!(other.extension().unwrap().to_str().unwrap(), snapshot.process.to_string());
+        assert!(!snapshot.problems.unfinished);
+    }
+}
