@@ -5,11 +5,13 @@
 #   ci/programs.sh --only REGEX         programs whose name matches
 #   ci/programs.sh --strategy NAME      one strategy; may be repeated
 #   ci/programs.sh --library FILE       a library that is built already
+#   ci/programs.sh --trace MODE         traced: exact, aggregate, sampled or log
 #   ci/programs.sh --list               the programs and what they run
 #
 # Compared are standard output, standard error, the exit status, and a digest of every file made. A run counts only where
 # the library itself reports, for at least one process, that it served. Programs that are not installed are listed as
-# absent; those that bring an allocator of their own are listed with the reason, and must run all the same.
+# absent; those that bring an allocator of their own are listed with the reason, and must run all the same. With --trace, each
+# process writes a trace of its own; all but the largest, which would take much memory, are read, and must not be damaged.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -17,15 +19,21 @@ only=.
 library=
 strategies=()
 list=
+trace=
 while [ $# -gt 0 ]; do
   case $1 in
     --only) only=$2; shift 2 ;;
     --strategy) strategies+=("$2"); shift 2 ;;
     --library) library=$(realpath "$2"); shift 2 ;;
+    --trace) trace=$2; shift 2 ;;
     --list) list=yes; shift ;;
-    *) sed -n '2,13p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,15p' "$0" >&2; exit 2 ;;
   esac
 done
+case $trace in
+  '' | exact | aggregate | sampled | log) ;;
+  *) echo "programs: --trace takes exact, aggregate, sampled or log" >&2; exit 2 ;;
+esac
 [ ${#strategies[@]} -gt 0 ] || strategies=(ptmalloc freelist mem_io bump libc)
 
 # name | programs that it needs | what is run, in an empty folder, by bash. $data has the inputs made below.
@@ -101,6 +109,10 @@ if [ -z "$library" ]; then
 fi
 as_user cargo build -q -p strata-preload || exit 1
 preload=$build/debug/strata-preload
+if [ -n "$trace" ]; then
+  as_user cargo build -q --release -p alloc-trace --features report --bin strata-trace || exit 1
+  reader=$build/release/strata-trace
+fi
 
 # Inputs: made by rule, the same every time.
 awk 'BEGIN {srand(7); for (i = 0; i < 200000; i++) printf "%d %d %c%c%s\n", i * 7919 % 200003, int(rand() * 1e6), 97 + i % 26, 97 + i * 7 % 26, i % 17 ? "abc" : "zz"}' > "$data/text/lines"
@@ -248,6 +260,28 @@ perform() {
   cat "$scratch/status" "$scratch/files"
 }
 
+# Reads the traces of a run, each of which is gone then; says how many there are, their size, and what they lack.
+read_traces() {
+  local file said size unended=0 count=0 bytes=0 large=0
+  for file in "$scratch"/traces/*; do
+    [ -f "$file" ] || continue
+    size=$(stat -c %s "$file")
+    count=$((count + 1))
+    bytes=$((bytes + size))
+    if [ "$size" -gt $((32 << 20)) ]; then
+      large=$((large + 1))
+      continue
+    fi
+    said=$(timeout 170 "$reader" json "$file" -o /dev/null 2>&1) || { echo "UNREADABLE: $said"; return; }
+    case $said in
+      *damaged* | *'no whole block'*) echo "DAMAGED: $said"; return ;;
+      *'was not ended'*) unended=$((unended + 1)) ;;
+    esac
+    rm "$file"
+  done
+  echo "$count traces, $((bytes / 1024)) KiB, $unended not ended, $large not read"
+}
+
 failed=0
 ran=0
 while IFS='|' read -r name needs command <&3; do
@@ -288,7 +322,10 @@ while IFS='|' read -r name needs command <&3; do
   for strategy in "${strategies[@]}"; do
     rm -f "$scratch/stats"
     begun=$EPOCHREALTIME
-    under=$(perform "$command" "LD_PRELOAD=$library" "STRATA_STRATEGY=$strategy" "STRATA_STATS=$scratch/stats")
+    rm -rf "$scratch/traces"
+    mkdir "$scratch/traces"
+    under=$(perform "$command" "LD_PRELOAD=$library" "STRATA_STRATEGY=$strategy" "STRATA_STATS=$scratch/stats" \
+      ${trace:+"STRATA_TRACE=$trace:$scratch/traces/%p"})
     seconds=$(awk -v a="$begun" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.1f", b - a}')
     served=$(grep -c "\"strategy\":\"$strategy\"" "$scratch/stats" 2> /dev/null)
     if [ "$plain" != "$under" ]; then
@@ -302,9 +339,14 @@ while IFS='|' read -r name needs command <&3; do
     else
       result+=" $strategy:same(${served} served, ${seconds}s)"
     fi
+    if [ -n "$trace" ]; then
+      traces=$(read_traces)
+      result+=" [$traces]"
+      case $traces in UNREADABLE* | DAMAGED* | '0 traces'*) failed=1 ;; esac
+    fi
   done
   [ -z "$refused" ] || result+=" [doctor refuses $first: $refused]"
   printf '%-18s%s\n' "$name" "$result"
 done 3< <(programs)
-echo "programs: $ran ran under ${strategies[*]}"
+echo "programs: $ran ran under ${strategies[*]}${trace:+, traced: $trace}"
 exit $failed

@@ -67,8 +67,9 @@ fn config(settings: &Settings<'_>) -> Config {
         perturb: settings.perturb.value,
         check: match settings.check.value {
             0 | 1 => CheckLevel::Default,
-            2 => CheckLevel::Hardened,
-            _ => CheckLevel::Full,
+            3 => CheckLevel::Full,
+            // With red zones around blocks, a check of the whole heap at each step finds little more.
+            _ => CheckLevel::Hardened,
         },
         on_misuse: settings.debug.on_fault.value,
         ..usual

@@ -132,8 +132,8 @@ pub(crate) struct Settings<'e> {
     /// `None` when a strategy was asked for that does not exist.
     pub(crate) strategy: Setting<Option<Choice>>,
     pub(crate) stats: Setting<StatsTo<'e>>,
-    /// 0 (as little as the strategy can) to 3 (all that it can), then 4 with red zones and 5 with quarantine and guard pages
-    /// around its blocks.
+    /// 0 (as little as the strategy can) to 3 (all that it can, at any price); 4 is 2 with red zones around blocks, 5 has a
+    /// quarantine and guard pages too.
     pub(crate) check: Setting<u8>,
     /// Not 0: new blocks are filled with its complement, freed ones with it.
     pub(crate) perturb: Setting<u8>,

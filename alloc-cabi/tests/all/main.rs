@@ -1,6 +1,7 @@
 //! The built library, under C and C++ programs and under the system's own.
 
 mod death;
+mod guards;
 mod handle;
 mod interface;
 mod limits;
