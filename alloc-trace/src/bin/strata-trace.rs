@@ -18,6 +18,9 @@ FORMAT is one of
   firefox    processed profile, for profiler.firefox.com
   html       a page of its own, with an icicle graph
   json       everything, for programs
+or makes another trace of it, which all of these read as well:
+  compress   smaller, for keeping
+  expand     as it was before compress
 TRACE is a file that STRATA_TRACE wrote: a binary trace or a log. Without -o, the report goes to standard output.";
 
 fn main() -> ExitCode {
@@ -42,15 +45,38 @@ fn run() -> Result<(), (u8, String)> {
         [format, path, "-o", output] | ["-o", output, format, path] => (format, path, output),
         _ => return Err((2, USAGE.into())),
     };
+    if let Some(rewrite) = rewriter(format) {
+        return rewrite_trace(rewrite, path, output);
+    }
     let snapshot = read(path).map_err(|why| (1, format!("strata-trace: {path}: {why}")))?;
     for warning in snapshot.warnings().iter().filter(|_| format != "leaks") {
         eprintln!("strata-trace: {path}: {warning}");
     }
     let report = write(format, &snapshot)
         .ok_or_else(|| (2, format!("strata-trace: no format `{format}`\n{USAGE}")))?;
+    put(output, &report)
+}
+
+type Rewrite = fn(&[u8]) -> Result<Vec<u8>, report::Unreadable>;
+
+fn rewriter(verb: &str) -> Option<Rewrite> {
+    match verb {
+        "compress" => Some(report::compress),
+        "expand" => Some(report::expand),
+        _ => None,
+    }
+}
+
+fn rewrite_trace(rewrite: Rewrite, path: &str, output: &str) -> Result<(), (u8, String)> {
+    let name = |why: &dyn core::fmt::Display| (1, format!("strata-trace: {path}: {why}"));
+    let bytes = fs::read(path).map_err(|why| name(&why))?;
+    put(output, &rewrite(&bytes).map_err(|why| name(&why))?)
+}
+
+fn put(output: &str, bytes: &[u8]) -> Result<(), (u8, String)> {
     let written = match output {
-        "-" => io::stdout().lock().write_all(&report),
-        file => fs::write(file, &report),
+        "-" => io::stdout().lock().write_all(bytes),
+        file => fs::write(file, bytes),
     };
     match written {
         // The reader had enough.

@@ -29,7 +29,7 @@
 //! | 8..12 | thread |
 //! | 12..16 | number of the block among the thread's, from 0 |
 //! | 16..20 | bytes of payload |
-//! | 20..24 | 0 |
+//! | 20..24 | bytes of the payload before it was compressed; 0: it is not |
 //! | 24..32 | checksum of the payload |
 //! | 32..40 | ticks from which the payload's times are counted |
 //! | 40..48 | ticks when the block was written |
@@ -41,7 +41,11 @@
 //! * *Modules*: lowest address, end, bias (8 bytes each), length and bytes of the build id (1 + n), and of the path (2 + n).
 //! * *Counts*: for each stack, varints: number, blocks and bytes allocated, blocks and bytes live, the most bytes it had
 //!   live at once, blocks then.
-//! * *End*: varints: events that were lost, stacks that were cut.
+//! * *End*: varints: events that were lost, stacks that were cut. Counts have more: the most bytes that were live at once,
+//!   blocks then, nanoseconds from the start then and in all, requests that failed.
+//!
+//! The traced process compresses nothing. Whoever does afterwards (`strata-trace compress`) makes each payload a block of
+//! LZ4 by itself, where that is shorter; lengths and checksums are those of the bytes in the file.
 
 #![forbid(unsafe_code)]
 
@@ -130,6 +134,8 @@ pub struct BlockHeader {
     pub number: u32,
     /// Bytes of payload.
     pub length: u32,
+    /// Bytes of the payload before it was compressed; 0 where it is not.
+    pub expanded: u32,
     /// [`checksum`] of the payload.
     pub checksum: u64,
     /// Ticks from which the payload's times are counted.
@@ -215,7 +221,7 @@ impl BlockHeader {
             .put(&self.thread.to_le_bytes())
             .put(&self.number.to_le_bytes())
             .put(&self.length.to_le_bytes())
-            .put(&[0; 4])
+            .put(&self.expanded.to_le_bytes())
             .put(&self.checksum.to_le_bytes())
             .put(&self.base.to_le_bytes())
             .put(&self.ticks.to_le_bytes())
@@ -234,6 +240,7 @@ impl BlockHeader {
             thread: u32_at(bytes, 8)?,
             number: u32_at(bytes, 12)?,
             length: u32_at(bytes, 16)?,
+            expanded: u32_at(bytes, 20)?,
             checksum: u64_at(bytes, 24)?,
             base: u64_at(bytes, 32)?,
             ticks: u64_at(bytes, 40)?,
@@ -274,6 +281,7 @@ mod tests {
             thread: 1,
             number: 2,
             length: 3,
+            expanded: 8,
             checksum: 4,
             base: 5,
             ticks: 6,

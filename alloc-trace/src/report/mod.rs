@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod compress;
 mod dhat;
 mod firefox;
 mod folded;
@@ -29,6 +30,7 @@ mod snapshot;
 mod symbols;
 mod trace;
 
+pub use compress::{compress, expand};
 pub use dhat::dhat;
 pub use firefox::firefox;
 pub use folded::{Figure, folded};

@@ -1,11 +1,13 @@
 //! Reading the binary trace.
 
+use std::borrow::Cow;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use super::Unreadable;
 use super::build::{Input, What, play};
+use super::compress::expanded;
 use super::snapshot::{Frame, Module, Row, Snapshot};
 use crate::format::event::{Last, Record};
 use crate::format::varint::{take, unzigzag};
@@ -28,18 +30,33 @@ impl Scale {
     }
 }
 
-/// Reads a trace. One that was cut short is read up to its last whole block.
-///
-/// # Errors
-/// When the file is no trace of this version.
-pub fn read_trace(bytes: &[u8]) -> Result<Snapshot, Unreadable> {
-    let header = FileHeader::from_bytes(bytes).ok_or_else(|| {
+/// A file's header.
+pub(super) fn header(bytes: &[u8]) -> Result<FileHeader, Unreadable> {
+    FileHeader::from_bytes(bytes).ok_or_else(|| {
         Unreadable(if bytes.starts_with(&MAGIC) {
             "the trace is of another version, or cut within its header".into()
         } else {
             "no trace: it does not begin with STRATATR".into()
         })
-    })?;
+    })
+}
+
+/// What follows a file's header.
+pub(super) enum Part<'a> {
+    /// A whole block.
+    Block(BlockHeader, &'a [u8]),
+    /// A block with other contents than were written, header and all.
+    Damaged(&'a [u8]),
+    /// What is no whole block, to the end of the file.
+    Cut(&'a [u8]),
+}
+
+/// Reads a trace, compressed or not. One that was cut short is read up to its last whole block.
+///
+/// # Errors
+/// When the file is no trace of this version.
+pub fn read_trace(bytes: &[u8]) -> Result<Snapshot, Unreadable> {
+    let header = header(bytes)?;
     let mut snapshot = Snapshot {
         process: header.process,
         epoch_nanos: header.epoch_nanos,
@@ -55,6 +72,7 @@ pub fn read_trace(bytes: &[u8]) -> Result<Snapshot, Unreadable> {
     // A thread's blocks in their order, whatever their order in the file; all others stay in the file's.
     ordered.sort_by_key(|(block, _)| (block.kind as u32, block.thread, block.number));
     for (block, payload) in ordered {
+        let payload = &*payload;
         let whole = match block.kind {
             Kind::Events => read_events(&block, payload, &scale, &mut events),
             Kind::Frames => read_frames(payload, &mut snapshot.frames),
@@ -77,25 +95,45 @@ pub fn read_trace(bytes: &[u8]) -> Result<Snapshot, Unreadable> {
     Ok(snapshot)
 }
 
-/// The whole blocks of a file.
-fn split<'a>(bytes: &'a [u8], snapshot: &mut Snapshot) -> Vec<(BlockHeader, &'a [u8])> {
-    let mut blocks = Vec::new();
-    let mut at = FILE_HEADER;
-    while let Some(block) = bytes.get(at..).and_then(BlockHeader::from_bytes) {
-        let start = at + BLOCK_HEADER;
-        let Some(payload) = bytes.get(start..start + block.length as usize) else { break };
-        if checksum(payload) == block.checksum {
-            blocks.push((block, payload));
-        } else {
-            snapshot.problems.damaged_blocks += 1;
+/// The parts of a file behind its header, in order.
+pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
+    let mut rest = bytes.get(FILE_HEADER..).unwrap_or(&[]);
+    core::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
         }
-        at = start + payload.len();
+        let whole = BlockHeader::from_bytes(rest).and_then(|header| {
+            let payload = rest.get(BLOCK_HEADER..)?.get(..header.length as usize)?;
+            Some((header, payload))
+        });
+        let Some((header, payload)) = whole else { return Some(Part::Cut(core::mem::take(&mut rest))) };
+        let (block, behind) = rest.split_at(BLOCK_HEADER + payload.len());
+        rest = behind;
+        Some(if checksum(payload) == header.checksum {
+            Part::Block(header, payload)
+        } else {
+            Part::Damaged(block)
+        })
+    })
+}
+
+/// The whole blocks of a file.
+fn split<'a>(bytes: &'a [u8], snapshot: &mut Snapshot) -> Vec<(BlockHeader, Cow<'a, [u8]>)> {
+    let mut blocks = Vec::new();
+    for part in parts(bytes) {
+        match part {
+            Part::Block(header, payload) => match expanded(&header, payload) {
+                Some(payload) => blocks.push((header, payload)),
+                None => snapshot.problems.damaged_blocks += 1,
+            },
+            Part::Damaged(_) => snapshot.problems.damaged_blocks += 1,
+            Part::Cut(bytes) => snapshot.problems.cut_bytes = bytes.len() as u64,
+        }
     }
-    snapshot.problems.cut_bytes = (bytes.len().max(at) - at) as u64;
     blocks
 }
 
-fn scale(header: &FileHeader, blocks: &[(BlockHeader, &[u8])]) -> Scale {
+fn scale(header: &FileHeader, blocks: &[(BlockHeader, Cow<'_, [u8]>)]) -> Scale {
     let last = blocks.iter().max_by_key(|(block, _)| block.ticks);
     let (ticks, nanos) = last.map_or((0, 0), |(block, _)| {
         (block.ticks.saturating_sub(header.ticks), block.nanos.saturating_sub(header.nanos))

@@ -159,6 +159,7 @@ impl Writer<'_> {
             thread,
             number,
             length: payload.len() as u32,
+            expanded: 0,
             checksum: checksum(payload),
             base,
             ticks: clock::ticks(),
