@@ -44,8 +44,8 @@
 //! * *End*: varints: events that were lost, stacks that were cut. Counts have more: the most bytes that were live at once,
 //!   blocks then, nanoseconds from the start then and in all, requests that failed.
 //!
-//! The traced process compresses nothing. Whoever does afterwards (`strata-trace compress`) makes each payload a block of
-//! LZ4 by itself, where that is shorter; lengths and checksums are those of the bytes in the file.
+//! The traced process compresses nothing. Whoever does afterwards (`strata-trace compress`) makes each payload a
+//! stream of DEFLATE by itself, where that is shorter; lengths and checksums are those of the bytes in the file.
 
 #![forbid(unsafe_code)]
 
