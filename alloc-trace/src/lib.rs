@@ -36,6 +36,8 @@
 //! * Memory that does not come from a strategy: mappings that the program makes itself are not seen.
 //! * Adversaries: traces are read with care, but their checksums only find damage.
 #![no_std]
+// Models mount the files that they are about themselves.
+#![cfg(not(alloc_loom))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(test, feature = "report", not(all(target_arch = "x86_64", target_os = "linux"))))]
@@ -68,6 +70,8 @@ mod text;
 pub mod thread;
 mod traced;
 pub mod tracer;
+
+use alloc_core::sync;
 
 pub use budget::{Allocations, allocations, measure};
 pub use decor::guard::Fault;

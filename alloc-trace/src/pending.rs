@@ -6,13 +6,16 @@
 
 use core::cell::Cell;
 use core::fmt;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
+use super::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use crate::format::event::{LONGEST, Last, Record};
 use crate::format::{BLOCK_HEADER, TIME_SHIFT};
 
 /// Bytes of a block at most, with its header.
-pub(crate) const CAPACITY: usize = 64 << 10;
+pub(crate) const CAPACITY: usize = if cfg!(alloc_loom) { BLOCK_HEADER + LONGEST + 8 } else { 64 << 10 };
+
+/// Frees, one after the other, that have the time of the first.
+const BURST: u32 = 16;
 
 /// The buffer. Valid when all bytes are zero.
 pub(crate) struct Pending {
@@ -26,6 +29,8 @@ pub(crate) struct Pending {
     number: AtomicU32,
     base: AtomicU64,
     last: Cell<Last>,
+    /// Frees at the end of what is there that have one time; 0 where no free is the last.
+    burst: Cell<u32>,
     bytes: [AtomicU8; CAPACITY],
 }
 
@@ -38,6 +43,20 @@ pub(crate) struct Label {
 }
 
 impl Pending {
+    #[cfg(alloc_loom)]
+    pub(crate) fn new() -> Self {
+        Self {
+            session: AtomicU32::new(0),
+            turns: AtomicU32::new(0),
+            length: AtomicU32::new(0),
+            number: AtomicU32::new(0),
+            base: AtomicU64::new(0),
+            last: Cell::default(),
+            burst: Cell::default(),
+            bytes: core::array::from_fn(|_| AtomicU8::new(0)),
+        }
+    }
+
     /// Whether the buffer is in use for `session`.
     #[inline]
     pub(crate) fn belongs_to(&self, session: u32) -> bool {
@@ -63,6 +82,7 @@ impl Pending {
         let base = ticks >> TIME_SHIFT << TIME_SHIFT;
         self.base.store(base, Ordering::Relaxed);
         self.last.set(Last { time: base >> TIME_SHIFT, ..Last::default() });
+        self.burst.set(0);
         self.length.store(BLOCK_HEADER as u32, Ordering::Relaxed);
     }
 
@@ -79,6 +99,26 @@ impl Pending {
     /// Appends an event. The owner asked [`has_room`](Self::has_room) before.
     #[inline]
     pub(crate) fn append(&self, ticks: u64, record: &Record) {
+        self.burst.set(u32::from(matches!(record, Record::Free { .. })));
+        self.put(ticks, record);
+    }
+
+    /// Whether the last event is a free whose time another may share.
+    #[inline]
+    pub(crate) fn is_burst(&self) -> bool {
+        (1..BURST).contains(&self.burst.get())
+    }
+
+    /// Appends a free with the last one's time, likewise.
+    #[inline]
+    pub(crate) fn append_to_burst(&self, address: u64) {
+        self.burst.set(self.burst.get() + 1);
+        // Times never run backwards: any earlier one is as the last.
+        self.put(0, &Record::Free { address });
+    }
+
+    #[inline]
+    fn put(&self, ticks: u64, record: &Record) {
         let mut at = self.length.load(Ordering::Relaxed) as usize;
         let mut last = self.last.get();
         last.encode(ticks >> TIME_SHIFT, record, |byte| {
@@ -117,8 +157,8 @@ impl Pending {
         self.turns.load(Ordering::Acquire) % 2 == 1
     }
 
-    /// Copies what is there of `session` into `copy`, from another thread. `None` where there is nothing, or the owner is
-    /// writing it out itself.
+    /// Copies what is there of `session` into `copy`, behind the header's room, from another thread. `None` where there is
+    /// nothing, or the owner is writing it out itself.
     pub(crate) fn copy(&self, session: u32, copy: &[AtomicU8]) -> Option<Label> {
         // Acquire: what is read below is at least as new.
         let turns = self.turns.load(Ordering::Acquire);
@@ -129,7 +169,7 @@ impl Pending {
         if label.length <= BLOCK_HEADER {
             return None;
         }
-        for (to, from) in copy.iter().zip(self.bytes.get(..label.length)?) {
+        for (to, from) in copy.iter().zip(self.bytes.get(..label.length)?).skip(BLOCK_HEADER) {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         // Acquire fence: had one of the bytes been written in a later turn, the count would show it.

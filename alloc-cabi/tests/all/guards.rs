@@ -178,7 +178,10 @@ fn layers_stack_and_each_keeps_its_promise() {
             let (_, rest) = json.split_once(&format!("\"{key}\":")).expect(&json);
             rest.split([',', '}']).next().unwrap().parse().unwrap()
         };
-        assert!(number("allocations") >= 1801 && number("resizes") == 1800 && number("refused") == 0, "{json}");
+        assert!(
+            number("allocations") >= 1801 && number("resizes") == 1800 && number("refused") == 0,
+            "{json}"
+        );
         assert!(number("frees") >= 1801 && number("frees") <= number("allocations"), "{json}");
     }
 }

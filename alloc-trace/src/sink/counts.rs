@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use super::Sink;
 use super::file::{File, Payload};
 use super::live::Live;
+use super::tally::{Figures, Row, Share};
 use crate::clock;
 use crate::event::{Event, Moment, Place};
 use crate::format::varint::LONGEST;
@@ -25,16 +26,6 @@ use crate::thread::{self, Thread};
 /// Counts are kept in units of this part of a block, since a sample stands for no whole number of blocks.
 const PART: f64 = 1024.0;
 const FILTER: usize = 1 << 16;
-
-/// A stack's counts. Blocks are in 1024ths.
-struct Row {
-    allocs: AtomicU64,
-    alloc_bytes: AtomicU64,
-    live: AtomicU64,
-    live_bytes: AtomicU64,
-    max_bytes: AtomicU64,
-    max_blocks: AtomicU64,
-}
 
 /// What is large, and mapped when it is needed. Valid when all bytes are zero.
 struct Tables {
@@ -56,13 +47,9 @@ pub struct Counts {
     rate: AtomicU64,
     tables: AtomicPtr<Tables>,
     live: Live,
-    live_bytes: AtomicU64,
-    live_blocks: AtomicU64,
-    peak_bytes: AtomicU64,
-    peak_blocks: AtomicU64,
-    peak_at: AtomicU64,
+    figures: Figures,
     refused: AtomicU64,
-    began: AtomicU64,
+    began: Began,
     file: File,
 }
 
@@ -73,13 +60,9 @@ pub static COUNTS: Counts = Counts {
     rate: AtomicU64::new(0),
     tables: AtomicPtr::new(core::ptr::null_mut()),
     live: Live::new(),
-    live_bytes: AtomicU64::new(0),
-    live_blocks: AtomicU64::new(0),
-    peak_bytes: AtomicU64::new(0),
-    peak_blocks: AtomicU64::new(0),
-    peak_at: AtomicU64::new(0),
+    figures: Figures::new(),
     refused: AtomicU64::new(0),
-    began: AtomicU64::new(0),
+    began: Began { nanos: AtomicU64::new(0), ticks: AtomicU64::new(0) },
     file: File::new(),
 };
 
@@ -98,21 +81,36 @@ impl Held {
     }
 }
 
-/// What an allocation counts for.
-#[derive(Clone, Copy)]
-struct Share {
-    blocks: u64,
-    bytes: u64,
+/// When counting began. Peaks are noted in ticks, which cost less than the kernel's clock.
+#[derive(Debug)]
+struct Began {
+    nanos: AtomicU64,
+    ticks: AtomicU64,
 }
 
-impl Share {
-    fn of(size: usize, rate: u64) -> Self {
-        if rate == 0 {
-            return Self { blocks: PART as u64, bytes: size as u64 };
-        }
-        let weight = maths::weight(size.max(1), rate);
-        Self { blocks: (weight * PART) as u64, bytes: (weight * size as f64 + 0.5) as u64 }
+impl Began {
+    fn now(&self) {
+        self.nanos.store(clock::monotonic(), Ordering::Relaxed);
+        self.ticks.store(clock::ticks(), Ordering::Relaxed);
     }
+
+    /// Nanoseconds from the beginning until now, and until the processor's clock said `ticks`.
+    fn since(&self, ticks: u64) -> (u64, u64) {
+        let nanos = clock::monotonic().saturating_sub(self.nanos.load(Ordering::Relaxed));
+        let began = self.ticks.load(Ordering::Relaxed);
+        let all = clock::ticks().saturating_sub(began).max(1);
+        let part = u128::from(ticks.saturating_sub(began).min(all));
+        (nanos, (u128::from(nanos) * part / u128::from(all)) as u64)
+    }
+}
+
+/// What an allocation counts for.
+fn share_of(size: usize, rate: u64) -> Share {
+    if rate == 0 {
+        return Share { blocks: PART as u64, bytes: size as u64 };
+    }
+    let weight = maths::weight(size.max(1), rate);
+    Share { blocks: (weight * PART) as u64, bytes: (weight * size as f64 + 0.5) as u64 }
 }
 
 impl Counts {
@@ -144,13 +142,10 @@ impl Counts {
         open()?;
         self.tables.store(tables.leak().as_ptr().cast_mut(), Ordering::Release);
         self.live.clear();
-        let figures =
-            [&self.live_bytes, &self.live_blocks, &self.peak_bytes, &self.peak_blocks, &self.peak_at];
-        for figure in figures.into_iter().chain([&self.refused]) {
-            figure.store(0, Ordering::Relaxed);
-        }
+        self.figures.clear();
+        self.refused.store(0, Ordering::Relaxed);
         self.rate.store(rate, Ordering::Relaxed);
-        self.began.store(clock::monotonic(), Ordering::Relaxed);
+        self.began.now();
         let session = self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
         // Release: who finds the session finds what was set above.
         self.session.store(session, Ordering::Release);
@@ -178,10 +173,12 @@ impl Counts {
             writer.compose(Kind::End, |payload| {
                 payload.number(0);
                 payload.number(stack::tables().map_or(0, |tables| tables.tree.refused()).into());
-                payload.number(self.peak_bytes.load(Ordering::Relaxed));
-                payload.number(whole(&self.peak_blocks));
-                payload.number(self.peak_at.load(Ordering::Relaxed));
-                payload.number(clock::monotonic().saturating_sub(self.began.load(Ordering::Relaxed)));
+                let whole = self.figures.whole();
+                let (nanos, peak_at) = self.began.since(whole.most_at);
+                payload.number(whole.most.bytes);
+                payload.number(rounded(whole.most.blocks));
+                payload.number(peak_at);
+                payload.number(nanos);
                 payload.number(self.refused.load(Ordering::Relaxed));
             });
         });
@@ -196,9 +193,10 @@ impl Counts {
     /// Shows what each stack has live, where it has anything.
     pub(crate) fn held(&self, show: &mut dyn FnMut(Held)) {
         self.each_row(&mut |stack, row| {
-            let (blocks, bytes) = (whole(&row.live), row.live_bytes.load(Ordering::Relaxed));
+            let live = row.figures().live;
+            let blocks = rounded(live.blocks);
             if blocks > 0 {
-                show(Held { stack, blocks, bytes });
+                show(Held { stack, blocks, bytes: live.bytes });
             }
         });
     }
@@ -207,10 +205,11 @@ impl Counts {
     pub(crate) fn allocated(&self) -> (u64, u64) {
         let (mut parts, mut bytes) = (0, 0);
         self.each_row(&mut |_, row| {
-            parts += row.allocs.load(Ordering::Relaxed);
-            bytes += row.alloc_bytes.load(Ordering::Relaxed);
+            let allocated = row.figures().allocated;
+            parts += allocated.blocks;
+            bytes += allocated.bytes;
         });
-        (round(parts), bytes)
+        (rounded(parts), bytes)
     }
 
     fn each_row(&self, show: &mut dyn FnMut(StackId, &Row)) {
@@ -222,22 +221,24 @@ impl Counts {
 
     fn write_row(&self, number: usize, payload: &mut Payload<'_>) {
         let Some(row) = self.tables().and_then(|tables| tables.rows.get(number)) else { return };
-        if row.allocs.load(Ordering::Relaxed) == 0 {
+        let figures = row.figures();
+        if figures.allocated.blocks == 0 {
             return;
         }
         payload.number(number as u64);
-        payload.number(whole(&row.allocs));
-        payload.number(row.alloc_bytes.load(Ordering::Relaxed));
-        payload.number(whole(&row.live));
-        payload.number(row.live_bytes.load(Ordering::Relaxed));
-        payload.number(row.max_bytes.load(Ordering::Relaxed));
-        payload.number(whole(&row.max_blocks));
+        payload.number(rounded(figures.allocated.blocks));
+        payload.number(figures.allocated.bytes);
+        payload.number(rounded(figures.live.blocks));
+        payload.number(figures.live.bytes);
+        payload.number(figures.most.bytes);
+        payload.number(rounded(figures.most.blocks));
     }
 
     /// In the child after `fork`: the counts stay the parent's.
     pub fn after_fork(&self) {
         self.session.store(0, Ordering::Relaxed);
         self.live.after_fork();
+        self.figures.after_fork();
         self.file.after_fork();
     }
 
@@ -255,21 +256,8 @@ impl Counts {
             // Its free was not told.
             self.left(tables, size, stack, rate);
         }
-        let Share { blocks, bytes } = Share::of(place.size, rate);
-        let Some(row) = tables.rows.get(stack.0 as usize) else { return };
-        row.allocs.fetch_add(blocks, Ordering::Relaxed);
-        row.alloc_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let live = row.live.fetch_add(blocks, Ordering::Relaxed) + blocks;
-        let live_bytes = row.live_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if row.max_bytes.fetch_max(live_bytes, Ordering::Relaxed) < live_bytes {
-            row.max_blocks.store(live, Ordering::Relaxed);
-        }
-        let all = self.live_blocks.fetch_add(blocks, Ordering::Relaxed) + blocks;
-        let all_bytes = self.live_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if self.peak_bytes.fetch_max(all_bytes, Ordering::Relaxed) < all_bytes {
-            self.peak_blocks.store(all, Ordering::Relaxed);
-            let now = clock::monotonic().saturating_sub(self.began.load(Ordering::Relaxed));
-            self.peak_at.store(now, Ordering::Relaxed);
+        if let Some(row) = tables.rows.get(stack.0 as usize) {
+            self.figures.came(row, share_of(place.size, rate), clock::ticks);
         }
     }
 
@@ -283,13 +271,9 @@ impl Counts {
     }
 
     fn left(&self, tables: &Tables, size: usize, stack: StackId, rate: u64) {
-        let Share { blocks, bytes } = Share::of(size, rate);
         if let Some(row) = tables.rows.get(stack.0 as usize) {
-            row.live.fetch_sub(blocks, Ordering::Relaxed);
-            row.live_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.figures.left(row, share_of(size, rate));
         }
-        self.live_blocks.fetch_sub(blocks, Ordering::Relaxed);
-        self.live_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -305,12 +289,8 @@ fn taken_out(before: Moment) -> Option<(usize, StackId)> {
 }
 
 /// A count of blocks, rounded.
-fn whole(count: &AtomicU64) -> u64 {
-    round(count.load(Ordering::Relaxed))
-}
-
-const fn round(parts: u64) -> u64 {
-    (parts + PART as u64 / 2) / PART as u64
+const fn rounded(count: u64) -> u64 {
+    count.wrapping_add(PART as u64 / 2) / PART as u64
 }
 
 fn slot_of(tables: &Tables, address: usize) -> Option<&AtomicU8> {

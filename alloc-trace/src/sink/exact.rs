@@ -4,15 +4,17 @@
 //! process at a time, since there is one such buffer for each thread.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::Sink;
 use super::file::{File, Writer};
+use super::owners::Owners;
 use crate::clock;
 use crate::event::{Event, Moment};
 use crate::format::event::Record;
 use crate::format::{Kind, Mode};
 use crate::out::Refused;
+use crate::own::{Mapped, Zeroed};
 use crate::stack;
 use crate::thread::{self, Thread};
 
@@ -23,11 +25,21 @@ pub struct Exact {
     session: AtomicU32,
     /// The last number that was given.
     given: AtomicU32,
+    /// Null before the first trace.
+    owners: AtomicPtr<Owners>,
     file: File,
 }
 
+// SAFETY: atomics, valid as zeros, without destructors.
+unsafe impl Zeroed for Owners {}
+
 /// The exact trace of this process.
-pub static EXACT: Exact = Exact { session: AtomicU32::new(0), given: AtomicU32::new(0), file: File::new() };
+pub static EXACT: Exact = Exact {
+    session: AtomicU32::new(0),
+    given: AtomicU32::new(0),
+    owners: AtomicPtr::new(core::ptr::null_mut()),
+    file: File::new(),
+};
 
 impl Exact {
     /// Begins a trace in an empty file. The descriptor becomes the tracer's, which closes it. A trace that is on is ended.
@@ -39,6 +51,10 @@ impl Exact {
         self.end();
         if stack::tables().is_none() {
             return Err(Refused(libc::ENOMEM));
+        }
+        if self.owners().is_none() {
+            let Some(owners) = Mapped::<Owners>::new(1) else { return Err(Refused(libc::ENOMEM)) };
+            self.owners.store(owners.leak().as_ptr().cast_mut(), Ordering::Release);
         }
         self.file.open(fd, Mode::Exact, 0)?;
         thread::on_leaving(leave);
@@ -95,6 +111,11 @@ impl Exact {
         self.file.after_fork();
     }
 
+    fn owners(&self) -> Option<&'static Owners> {
+        // SAFETY: null, or a table that is never given back.
+        unsafe { self.owners.load(Ordering::Acquire).as_ref() }
+    }
+
     #[cold]
     #[inline(never)]
     fn write_out(&self, thread: &Thread, ticks: u64) {
@@ -138,13 +159,22 @@ unsafe impl Sink for Exact {
 
     #[inline]
     fn record(&self, thread: &Thread, event: Event) {
-        let ticks = clock::ticks();
         // Acquire: pairs with the Release of `start`.
         let session = self.session.load(Ordering::Acquire);
-        if session == 0 {
-            return;
-        }
+        let (Some(owners), 1..) = (self.owners(), session) else { return };
         let pending = &thread.pending;
+        if let Event::Free(place) = event
+            && pending.is_burst()
+            && pending.belongs_to(session)
+            && pending.has_room()
+            && owners.was_given_to(place.address, thread.id())
+        {
+            return pending.append_to_burst(place.address as u64);
+        }
+        if let Event::Alloc(new) | Event::Resize { new, .. } = event {
+            owners.given(new.address, thread.id());
+        }
+        let ticks = clock::ticks();
         if !pending.belongs_to(session) {
             pending.begin(session, ticks);
         } else if !pending.has_room() {

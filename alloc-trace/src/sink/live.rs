@@ -1,15 +1,14 @@
 //! Which blocks are live: a table from addresses to sizes and stacks, in 64 parts with a lock each.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use alloc_core::sync::Mutex;
-
+use super::sync::Mutex;
+use super::sync::atomic::{AtomicU64, Ordering};
 use crate::key::mix;
 use crate::own::Mapped;
 use crate::stack::StackId;
 
-const PARTS: usize = 64;
-const FIRST: usize = 512;
+/// Models have one, and few places in it.
+const PARTS: usize = if cfg!(alloc_loom) { 1 } else { 64 };
+const FIRST: usize = if cfg!(alloc_loom) { 4 } else { 512 };
 
 /// Address (0 for an empty place), size, stack.
 type Entry = [AtomicU64; 3];
@@ -28,6 +27,12 @@ pub(crate) struct Live {
 }
 
 impl Live {
+    #[cfg(alloc_loom)]
+    pub(crate) fn new() -> Self {
+        Self { parts: core::array::from_fn(|_| Mutex::new(Part { table: None, count: 0 })) }
+    }
+
+    #[cfg(not(alloc_loom))]
     pub(crate) const fn new() -> Self {
         Self { parts: [const { Mutex::new(Part { table: None, count: 0 }) }; PARTS] }
     }
@@ -54,6 +59,7 @@ impl Live {
     }
 
     /// In the child after `fork`.
+    #[cfg(not(alloc_loom))]
     pub(crate) fn after_fork(&self) {
         for part in &self.parts {
             // SAFETY: the caller is the child's only thread, which goes on to forget all blocks.
@@ -154,7 +160,7 @@ fn put(table: &[Entry], entry: (u64, u64, u64)) -> Put {
     Put::Full
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(alloc_loom)))]
 mod tests {
     extern crate std;
     use super::*;

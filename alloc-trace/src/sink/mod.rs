@@ -7,10 +7,14 @@ pub mod history;
 mod live;
 pub mod log;
 pub mod null;
+mod owners;
+mod tally;
 
 pub use history::{Entry, History};
 pub use log::Log;
 pub use null::Null;
+
+use alloc_core::sync;
 
 use crate::event::{Event, Moment};
 use crate::thread::Thread;

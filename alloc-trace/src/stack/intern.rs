@@ -4,10 +4,13 @@
 //! grow, and no thread waits for another. The tree is one for the process, so that all sinks share it.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Nodes that fit. A stack that needs more is cut to the frames that have nodes.
-pub(crate) const NODES: usize = 1 << 20;
+use super::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Nodes that fit. A stack that needs more is cut to the frames that have nodes. Models have few.
+pub(crate) const NODES: usize = if cfg!(alloc_loom) { 8 } else { 1 << 20 };
+/// Nodes that are not handed out, for threads that all take the last one at once.
+const SPARE: usize = NODES >> 14;
 const SLOTS: usize = 2 * NODES;
 /// Slots that are looked at for one node.
 const PROBES: usize = 128;
@@ -55,6 +58,16 @@ fn hash(parent: StackId, address: usize) -> u64 {
 }
 
 impl Tree {
+    #[cfg(alloc_loom)]
+    pub(crate) fn new() -> Self {
+        Self {
+            count: AtomicU32::new(0),
+            refused: AtomicU32::new(0),
+            nodes: core::array::from_fn(|_| Node { address: AtomicU64::new(0), parent: AtomicU32::new(0) }),
+            slots: core::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
     /// The stack of `parent` and, called from it, a frame that returns to `address`. Where there is no room left, `parent`
     /// itself.
     pub(crate) fn child(&self, parent: StackId, address: usize) -> StackId {
@@ -94,7 +107,7 @@ impl Tree {
 
     fn make(&self, parent: StackId, address: usize) -> Option<StackId> {
         // Relaxed: only the number's uniqueness matters. Checked first, so that the count cannot wrap.
-        if self.count.load(Ordering::Relaxed) as usize >= NODES - 64 {
+        if self.count.load(Ordering::Relaxed) as usize >= NODES - SPARE - 1 {
             return None;
         }
         let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
@@ -159,7 +172,7 @@ impl fmt::Debug for Tree {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(alloc_loom)))]
 mod tests {
     extern crate std;
     use super::*;

@@ -29,6 +29,8 @@ pub(crate) use intern::{NODES, Place, Tree};
 pub(crate) use module::Modules;
 pub(crate) use walk::Walker;
 
+use alloc_core::sync;
+
 use crate::own::{Mapped, Zeroed};
 use crate::thread::Thread;
 use rules::Rules;

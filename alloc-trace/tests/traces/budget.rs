@@ -22,7 +22,8 @@ fn counts_are_those_of_one_thread() {
             rounds
         })
     };
-    for _ in 0..200 {
+    // So often that a count that others get into would show.
+    for round in 0..10_000 {
         let (list, made) = measure(|| {
             let mut list = Vec::<u64>::with_capacity(4);
             list.extend([1, 2, 3, 4, 5]);
@@ -30,7 +31,10 @@ fn counts_are_those_of_one_thread() {
         });
         assert_eq!((made.allocs, made.resizes, made.frees), (1, 1, 0), "{made:?}");
         assert_eq!(made.bytes, list.capacity() as u64 * 8);
-        std::thread::yield_now();
+        assert_allocs!(== 1, { vec![round] });
+        if round % 50 == 0 {
+            std::thread::yield_now();
+        }
     }
     stop.store(true, Ordering::Relaxed);
     assert!(busy.join().unwrap() > 0);

@@ -5,6 +5,8 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::mpsc;
 
 use alloc_trace::report::{self, Snapshot};
@@ -48,14 +50,16 @@ pub(crate) fn run(work: &str) -> Run {
     run_in("", work)
 }
 
-/// Runs a work in a child, traced in a mode (`""`, or a name and a colon), into a file of its own.
+/// Runs a work in a child, traced in a mode (`""`, or a name and a colon), into a file of its own. Options may follow, each
+/// behind a comma.
 pub(crate) fn run_in(mode: &str, work: &str) -> Run {
+    let (mode, options) = mode.split_at(mode.find(',').unwrap_or(mode.len()));
     let name = format!("{}-{work}-{:?}-{mode}.strata", std::process::id(), std::thread::current().id());
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.replace(['(', ')', ':'], ""));
     let _ = fs::remove_file(&path);
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output =
-        command.env("TRACED_WORK", work).env("TRACED_MODE", mode).env("TRACED_PATH", &path).output().unwrap();
+    command.env("TRACED_WORK", work).env("TRACED_MODE", mode).env("TRACED_PATH", &path);
+    let output = command.env("TRACED_OPTIONS", options).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let number = |name: &str| {
         let (_, rest) = text.split_once(&format!("{name}="))?;
@@ -79,9 +83,10 @@ static WORK: extern "C" fn() = work;
 extern "C" fn work() {
     let (Ok(work), Ok(path)) = (std::env::var("TRACED_WORK"), std::env::var("TRACED_PATH")) else { return };
     let mode = std::env::var("TRACED_MODE").unwrap_or_default();
+    let options = std::env::var("TRACED_OPTIONS").unwrap_or_default();
     let place = if work == "full" { "/dev/full".to_owned() } else { path };
     let mut settings = Settings::default();
-    settings.set(b"STRATA_TRACE", format!("{mode}{place}").as_bytes(), std::process::id()).unwrap();
+    settings.set(b"STRATA_TRACE", format!("{mode}{place}{options}").as_bytes(), std::process::id()).unwrap();
     TRACER.start(&settings);
     let before = GLOBAL.strategy().inner().counts();
     match work.as_str() {
@@ -93,6 +98,7 @@ extern "C" fn work() {
             unsafe { libc::raise(libc::SIGKILL) };
         }
         "forks" => forks(),
+        "bursts" => bursts(),
         "full" => tidy(),
         "sizes" => sizes(),
         other => panic!("no work {other}"),
@@ -132,8 +138,14 @@ fn threads() {
 #[inline(never)]
 fn leaky() {
     for _ in 0..10 {
-        std::mem::forget(black_box(vec![1_u8; 1000]));
+        inlined();
     }
+}
+
+/// Has no frame of its own.
+#[inline(always)]
+fn inlined() {
+    std::mem::forget(black_box(vec![1_u8; 1000]));
 }
 
 #[inline(never)]
@@ -165,6 +177,35 @@ fn forks() {
     unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(status, 0);
     drop(kept);
+}
+
+/// Blocks that are handed over in turn, and freed between frees of the receiver's own.
+fn bursts() {
+    const TURNS: usize = 1000;
+    let hand = AtomicPtr::<[u8; 48]>::new(ptr::null_mut());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 0..TURNS {
+                while !hand.load(Ordering::Acquire).is_null() {
+                    std::thread::yield_now();
+                }
+                hand.store(Box::into_raw(Box::new([turn as u8; 48])), Ordering::Release);
+            }
+        });
+        let own: Vec<_> = (0..2 * TURNS).map(|turn| Box::new([turn as u8; 48])).collect();
+        let mut own = own.into_iter();
+        for _ in 0..TURNS {
+            drop(own.next());
+            drop(own.next());
+            let mut given = ptr::null_mut::<[u8; 48]>();
+            while given.is_null() {
+                std::thread::yield_now();
+                given = hand.swap(ptr::null_mut(), Ordering::Acquire);
+            }
+            // SAFETY: a box that the other thread gave away, once.
+            drop(unsafe { Box::from_raw(given) });
+        }
+    });
 }
 
 /// Many blocks of mixed sizes from two stacks, a third of which stay.

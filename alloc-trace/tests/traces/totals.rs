@@ -29,16 +29,43 @@ fn totals_are_exact_on_many_threads() {
     assert!(bytes < events * 7, "{bytes} bytes for {events} events");
 }
 
+/// Frees of one burst share a time; one of a block that another thread was given since must not.
+#[test]
+fn frees_that_share_a_time_stay_behind_their_allocations() {
+    let run = run("bursts");
+    let snapshot = run.snapshot();
+    let (totals, problems) = (&snapshot.totals, &snapshot.problems);
+    let counted = run.counted.as_ref().unwrap();
+    assert_eq!(totals.allocs, counted.allocs + counted.resizes);
+    assert_eq!(totals.frees + problems.unknown_frees, counted.frees + counted.resizes);
+    assert_eq!(problems.missed_frees, 0);
+    assert!(problems.unknown_frees < 100 && totals.live < 100, "{problems:?} {totals:?}");
+    let frees: Vec<_> = snapshot.changes.iter().filter(|change| !change.alloc && change.size == 48).collect();
+    let shared = frees
+        .windows(2)
+        .filter(|pair| pair[0].thread == pair[1].thread && pair[0].nanos == pair[1].nanos)
+        .count();
+    assert!(shared > 900, "{shared} of {} frees share a time: the test proves nothing", frees.len());
+}
+
 #[test]
 fn leaks_are_told_with_their_stack() {
     let snapshot = run("leaks").snapshot();
-    let text = report::leaks(&snapshot, &mut Symbols::new());
+    let mut symbols = Symbols::new();
+    let (&number, _) = snapshot.rows.iter().find(|(_, row)| row.live_bytes == 10_000).unwrap();
+    let names = symbols.stack(&snapshot, number);
+    let [inner, outer] = ["child::inlined", "child::leaky"]
+        .map(|name| names.iter().find(|(_, found)| found.function.ends_with(name)).expect(name).0);
+    assert_eq!(inner, outer, "the function was not inlined: the test proves nothing");
+    let text = report::leaks(&snapshot, &mut symbols);
     let leak =
         text.split("\n").position(|line| line == "10000 bytes in 10 blocks, allocated at").expect(&text);
     let stack: Vec<&str> = text.lines().skip(leak + 1).take_while(|line| line.starts_with("    ")).collect();
     let leaky = stack.iter().position(|line| line.contains("traces::child::leaky (")).expect(&text);
     assert!(stack[leaky].contains("child.rs:"), "{text}");
     assert!(stack[leaky + 1].contains("traces::child::leaks ("), "{text}");
+    assert!(stack[leaky - 1].contains("traces::child::inlined ("), "{text}");
+    assert!(stack[leaky - 1].contains("child.rs:"), "{text}");
     assert!(
         !text.contains("child::tidy") && !stack.iter().any(|line| line.contains("alloc_trace::")),
         "{text}"
@@ -80,6 +107,27 @@ fn a_cut_trace_is_read_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_compressed_trace_says_the_same_and_comes_back() {
+    let bytes = run("threads").bytes();
+    let small = report::compress(&bytes).unwrap();
+    assert!(small.len() * 10 < bytes.len() * 9, "{} of {} bytes", small.len(), bytes.len());
+    assert_eq!(report::expand(&small).unwrap(), bytes);
+    // Again, there is nothing to do.
+    assert_eq!(report::compress(&small).unwrap(), small);
+    assert_eq!(report::expand(&bytes).unwrap(), bytes);
+    let [one, other] = [&bytes, &small].map(|bytes| report::read_trace(bytes).unwrap());
+    assert_eq!(one.totals, other.totals);
+    assert_eq!((one.rows, one.problems, one.changes), (other.rows, other.problems, other.changes));
+    // What is cut and what is damaged stays as it is.
+    let mut damaged = bytes[..bytes.len() - 3].to_vec();
+    let middle = bytes.len() / 2;
+    damaged[middle] ^= 0xff;
+    assert_eq!(report::expand(&report::compress(&damaged).unwrap()).unwrap(), damaged);
+    let error = report::compress(b"strata log").unwrap_err();
+    assert_eq!(error.to_string(), "no trace: it does not begin with STRATATR");
+}
+
+#[test]
 fn a_forked_child_does_not_write_into_its_parents_trace() {
     let run = run("forks");
     let snapshot = run.snapshot();
@@ -100,7 +148,13 @@ fn a_full_disk_stops_the_trace_and_not_the_program() {
 
 #[test]
 fn any_damage_is_survived() {
-    let bytes = run("leaks").bytes();
+    let plain = run("leaks").bytes();
+    survive(&plain);
+    survive(&report::compress(&plain).unwrap());
+}
+
+/// Reads the bytes, damaged in 400 ways.
+fn survive(bytes: &[u8]) {
     let mut state = 1_u64;
     let mut random = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -108,7 +162,7 @@ fn any_damage_is_survived() {
     };
     let mut read = 0;
     for _ in 0..400 {
-        let mut damaged = bytes.clone();
+        let mut damaged = bytes.to_vec();
         for _ in 0..random() % 8 + 1 {
             // Headers, which no checksum covers, more often than the rest.
             let at = if random() % 2 == 0 { random() % 200 } else { random() % bytes.len() };
