@@ -88,31 +88,69 @@ mod tests {
         assert_eq!(exp_neg(1e6), 0.0);
     }
 
+    /// Sums over blocks: bytes and blocks.
+    #[derive(Clone, Copy, Debug, Default)]
+    struct Sums {
+        bytes: f64,
+        blocks: f64,
+    }
+
+    impl Sums {
+        fn add(&mut self, size: f64, weight: f64) {
+            self.bytes += size * weight;
+            self.blocks += weight;
+        }
+
+        /// Whether both are within five of their deviations of the truth, which chance never leaves.
+        fn is(self, truth: Self, deviation: Self) -> bool {
+            (self.bytes - truth.bytes).abs() < 5.0 * deviation.bytes
+                && (self.blocks - truth.blocks).abs() < 5.0 * deviation.blocks
+        }
+    }
+
     #[test]
     fn estimates_are_those_of_all_allocations() {
-        // Half a million blocks of mixed sizes; the estimate's standard deviation is known, five of them is never.
+        // Half a million blocks of mixed sizes, below and above the rate; the estimate's deviation is known.
         const RATE: u64 = 16 << 10;
         let mut random = crate::countdown::Random::new(42);
         let mut left = distance(random.next(), RATE);
-        let (mut bytes, mut count, mut variance) = (0.0, 0.0, 0.0);
-        let (mut true_bytes, mut true_count, mut variance_count) = (0.0, 0.0, 0.0);
+        let (mut truth, mut variance, mut estimate) = (Sums::default(), Sums::default(), Sums::default());
+        // What others do, or what one might do wrong.
+        let (mut by_rate, mut samples, mut undrawn) = (Sums::default(), Sums::default(), Sums::default());
+        let mut left_undrawn = RATE as i64;
         for index in 0..500_000_u64 {
             let size = [24, 100, 700, 5000, 90_000][(index * index % 5) as usize];
-            let probability = one_minus_exp_neg(size as f64 / RATE as f64);
-            true_bytes += size as f64;
-            true_count += 1.0;
-            variance += (size as f64).powi(2) * (1.0 - probability) / probability;
-            variance_count += (1.0 - probability) / probability;
+            let bytes = size as f64;
+            let probability = one_minus_exp_neg(bytes / RATE as f64);
+            truth.add(bytes, 1.0);
+            variance.bytes += bytes * bytes * (1.0 - probability) / probability;
+            variance.blocks += (1.0 - probability) / probability;
             left -= size;
             if left < 0 {
                 left = distance(random.next(), RATE);
-                let weight = weight(size as usize, RATE);
-                count += weight;
-                bytes += weight * size as f64;
+                estimate.add(bytes, weight(size as usize, RATE));
+                by_rate.add(bytes, RATE as f64 / bytes);
+                samples.add(bytes, 1.0);
+            }
+            // The next mark as far behind the last as the rate says, and not drawn at all.
+            left_undrawn -= size;
+            if left_undrawn < 0 {
+                left_undrawn = RATE as i64;
+                undrawn.add(bytes, weight(size as usize, RATE));
             }
         }
-        assert!((bytes - true_bytes).abs() < 5.0 * f64::sqrt(variance), "{bytes} of {true_bytes}");
-        assert!((count - true_count).abs() < 5.0 * f64::sqrt(variance_count), "{count} of {true_count}");
-        assert!(f64::sqrt(variance) < true_bytes / 50.0, "the test proves nothing");
+        let deviation = Sums { bytes: variance.bytes.sqrt(), blocks: variance.blocks.sqrt() };
+        assert!(estimate.is(truth, deviation), "{estimate:?} of {truth:?}");
+        // The bound is narrow enough to find each of these out.
+        let mean = one_minus_exp_neg(samples.bytes / samples.blocks / RATE as f64);
+        let by_mean = Sums { bytes: samples.bytes / mean, blocks: samples.blocks / mean };
+        for (biased, name) in [
+            (samples, "samples that stand for themselves"),
+            (by_rate, "samples that stand for the rate"),
+            (by_mean, "samples weighted by their mean size"),
+            (undrawn, "samples at equal distances"),
+        ] {
+            assert!(!biased.is(truth, deviation), "{name}: {biased:?} of {truth:?} passes");
+        }
     }
 }
