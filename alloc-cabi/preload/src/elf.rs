@@ -14,10 +14,13 @@ pub(crate) struct Elf<'f> {
 const MACHINE: u64 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
 
 const PT_INTERP: u64 = 3;
+const ET_DYN: u64 = 3;
 const SHT_SYMTAB: u64 = 2;
 const SHT_DYNAMIC: u64 = 6;
 const SHT_DYNSYM: u64 = 11;
 const DT_NEEDED: u64 = 1;
+const DT_FLAGS_1: u64 = 0x6fff_fffb;
+const DF_1_PIE: u64 = 0x0800_0000;
 
 /// A section header.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +81,12 @@ impl<'f> Elf<'f> {
         (!name.starts_with("ld-linux") && !name.starts_with("ld64.so")).then(|| path.into_owned())
     }
 
+    /// Whether it is a shared object, and not a program that may lie at any address, which has the same type.
+    pub(crate) fn is_shared_object(&self) -> bool {
+        let is_program = self.dynamic().any(|(tag, value)| tag == DT_FLAGS_1 && value & DF_1_PIE != 0);
+        self.number(16, 2) == Some(ET_DYN) && !is_program
+    }
+
     fn sections(&self) -> impl Iterator<Item = Section> {
         let table = self.number(40, 8).unwrap_or(0);
         let size = self.number(58, 2).unwrap_or(0);
@@ -103,8 +112,17 @@ impl<'f> Elf<'f> {
 
     /// Names of the symbols that the file defines.
     pub(crate) fn defined(&self) -> impl Iterator<Item = &'f [u8]> {
+        self.symbols_of(|kind| matches!(kind, SHT_SYMTAB | SHT_DYNSYM))
+    }
+
+    /// Names of the symbols that the file offers to others.
+    pub(crate) fn exported(&self) -> impl Iterator<Item = &'f [u8]> {
+        self.symbols_of(|kind| kind == SHT_DYNSYM)
+    }
+
+    fn symbols_of(&self, wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = &'f [u8]> {
         let elf = *self;
-        let tables = self.sections().filter(|section| matches!(section.kind, SHT_SYMTAB | SHT_DYNSYM));
+        let tables = self.sections().filter(|section| wanted(section.kind));
         let tables: Vec<_> = tables.filter(|table| table.entry >= 24).collect();
         tables.into_iter().flat_map(move |table| {
             let strings = elf.sections().nth(table.link as usize);
@@ -124,16 +142,27 @@ impl<'f> Elf<'f> {
     /// Names of the libraries that the program needs.
     pub(crate) fn needed(&self) -> impl Iterator<Item = &'f [u8]> {
         let elf = *self;
-        let tables: Vec<_> =
-            self.sections().filter(|section| section.kind == SHT_DYNAMIC && section.entry >= 16).collect();
-        tables.into_iter().flat_map(move |table| {
-            (0..table.size / table.entry).filter_map(move |index| {
-                let entry = table.offset.checked_add(index * table.entry)?;
-                if elf.number(entry, 8)? != DT_NEEDED {
-                    return None;
-                }
-                elf.linked_string(table, elf.number(entry + 8, 8)?)
-            })
+        self.dynamic_sections().into_iter().flat_map(move |table| {
+            elf.entries(table)
+                .filter(|&(tag, _)| tag == DT_NEEDED)
+                .filter_map(move |(_, value)| elf.linked_string(table, value))
+        })
+    }
+
+    /// Tags and values of what the loader is told.
+    fn dynamic(&self) -> impl Iterator<Item = (u64, u64)> {
+        let elf = *self;
+        self.dynamic_sections().into_iter().flat_map(move |table| elf.entries(table))
+    }
+
+    fn dynamic_sections(&self) -> Vec<Section> {
+        self.sections().filter(|section| section.kind == SHT_DYNAMIC && section.entry >= 16).collect()
+    }
+
+    fn entries(self, table: Section) -> impl Iterator<Item = (u64, u64)> + use<'f> {
+        (0..table.size / table.entry).filter_map(move |index| {
+            let entry = table.offset.checked_add(index * table.entry)?;
+            Some((self.number(entry, 8)?, self.number(entry + 8, 8)?))
         })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The loader preloads libraries into programs that have one, and ignores the wish for programs with more rights than
 //! their user. Some programs bring an allocator of their own, which a preloaded one does not replace. [`examine`] tells
-//! all of these apart by looking at the program's file, without running it.
+//! all of these apart by looking at the program's file, without running it. [`allocator_library`] does the same for the
+//! library that is to be preloaded.
 //!
 //! ```
 //! use strata_preload::{Verdict, examine};
@@ -15,6 +16,7 @@
 //! ```
 
 mod elf;
+mod library;
 mod marks;
 mod reason;
 mod rights;
@@ -24,6 +26,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+pub use library::{Unusable, allocator_library};
 pub use reason::Reason;
 pub use search::find_program;
 
