@@ -8,16 +8,16 @@ status=0
 # crate: the crates of this workspace that its sources may depend on (dev-dependencies apart)
 allowed() {
   case $1 in
-    alloc-core) echo "" ;;
+    alloc-core | alloc-cabi/preload) echo "" ;;
     alloc-bump | alloc-freelist | alloc-ptmalloc | alloc-trace | alloc-testkit) echo "alloc-core" ;;
     alloc-cabi) echo "alloc-core alloc-bump alloc-freelist alloc-ptmalloc alloc-trace" ;;
     alloc-select) echo "alloc-core alloc-bump alloc-freelist alloc-ptmalloc" ;;
-    bench-harness) echo "alloc-core alloc-select" ;;
+    bench-harness) echo "alloc-core alloc-select strata-preload" ;;
     *) echo "unknown" ;;
   esac
 }
 
-for manifest in */Cargo.toml; do
+for manifest in */Cargo.toml alloc-cabi/preload/Cargo.toml; do
   crate=${manifest%/Cargo.toml}
   [ "$crate" = fuzz ] && continue
   may=$(allowed "$crate")
@@ -26,7 +26,7 @@ for manifest in */Cargo.toml; do
     status=1
     continue
   fi
-  uses=$(awk '/^\[/{in_deps = ($0 ~ /^\[(target\..*\.)?dependencies/)} in_deps && /^(alloc-(core|bump|freelist|ptmalloc|trace|select|cabi|testkit)|bench-harness) *[=.]/{print $1}' "$manifest" | cut -d. -f1 | cut -d= -f1)
+  uses=$(awk '/^\[/{in_deps = ($0 ~ /^\[(target\..*\.)?dependencies/)} in_deps && /^(alloc-(core|bump|freelist|ptmalloc|trace|select|cabi|testkit)|bench-harness|strata-preload) *[=.]/{print $1}' "$manifest" | cut -d. -f1 | cut -d= -f1)
   for used in $uses; do
     case " $may " in
       *" $used "*) ;;

@@ -10,11 +10,13 @@
 
 pub mod cell;
 pub mod cli;
+pub mod contender;
 pub mod doctor;
 pub mod glibc;
 pub mod inputs;
 pub mod machine;
 pub mod names;
+pub mod programs;
 pub mod random;
 pub mod registry;
 pub mod report;

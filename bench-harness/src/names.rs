@@ -25,6 +25,12 @@ pub fn unknown(kind: &str, word: &str, valid: &[&str]) -> String {
     }
 }
 
+/// Text that cannot move a terminal's cursor: control characters become spaces.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
 /// Steps from one word to the other: insert, delete, replace a character, or swap two neighbours (the optimal string
 /// alignment distance).
 fn distance(from: &str, to: &str) -> usize {

@@ -1,10 +1,12 @@
-//! The results file, schema 1. Every report is written from one value of [`Matrix`], so that none can disagree with
+//! The results file, schema 2. Every report is written from one value of [`Matrix`], so that none can disagree with
 //! another, and `matrix.json` is that value.
+//!
+//! Schema 2 added programs as workloads ([`WorkloadNote::command`], [`Cell::threads`] of 0) and [`Cell::cpu_ms`].
 
 use serde::{Deserialize, Serialize};
 
 /// The version of this schema, first field of the file.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One run of the matrix.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub struct WorkloadNote {
     pub name: String,
     /// One sentence: what it does, and what one operation is.
     pub about: String,
+    /// The command, where the workload is a program of the user's; empty for one of the catalogue.
+    pub command: String,
 }
 
 /// The machine and build that a run was made on.
@@ -65,7 +69,7 @@ pub struct Machine {
     pub governor: String,
     /// Load averages over 1, 5 and 15 minutes when the run began.
     pub load: [f64; 3],
-    /// Strategies and peers with their versions, as `name version`.
+    /// Strategies and peers with their versions, as `name version`, and preloaded libraries, as `name path`.
     pub allocators: Vec<String>,
 }
 
@@ -88,7 +92,7 @@ pub struct Cell {
     pub strategy: String,
     /// The workload's name.
     pub workload: String,
-    /// Threads.
+    /// Threads; 0 where the workload is a program, which has as many as it likes.
     pub threads: usize,
     /// How it ended.
     pub status: Status,
@@ -100,7 +104,11 @@ pub struct Cell {
     pub ns_per_op: Option<Interval>,
     /// Time as a ratio to the baseline's in the same round.
     pub ratio: Option<Interval>,
-    /// Highest resident set of the cell's process, median over the rounds, in KiB.
+    /// Processor time of the cell's process, in user and in kernel mode, median over the rounds, in milliseconds. Of a
+    /// program, with all processes that it started and waited for.
+    pub cpu_ms: Option<f64>,
+    /// Highest resident set of the cell's process, median over the rounds, in KiB. Of a program, the highest among the
+    /// processes that it started and waited for.
     pub peak_rss_kib: Option<u64>,
     /// Page faults served without I/O, median over the rounds.
     pub minor_faults: Option<u64>,

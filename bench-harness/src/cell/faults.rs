@@ -89,6 +89,7 @@ mod tests {
             scale: 1,
             seed: 1,
             inputs: Vec::new(),
+            preloaded: None,
         };
         let list = "hang:libc/churn/2,crash:bump/churn/2,wrong:bump/churn/1";
         assert_eq!(parse(list, &order), Some(Fault::Crash));

@@ -8,14 +8,16 @@
 
 mod faults;
 mod order;
+mod preloaded;
+pub mod program;
 mod proof;
 
 use std::io::Write;
 use std::path::PathBuf;
 
-pub use order::{Answer, Order};
+pub use order::{Answer, Order, Preloaded};
 
-use crate::{inputs, machine, switch, workload};
+use crate::{inputs, machine, registry, switch, workload};
 
 /// Does what the order says and prints the [`Answer`] as one line.
 ///
@@ -25,10 +27,11 @@ use crate::{inputs, machine, switch, workload};
 pub fn run(order: &Order) -> Result<(), String> {
     // SAFETY: takes no pointers. The cell shall not outlive the harness that waits for it.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    let entry = switch::chosen().filter(|entry| entry.name == order.strategy);
-    let entry = entry.ok_or_else(|| {
-        format!("allocator not proved: this process was not started on `{}`", order.strategy)
-    })?;
+    // Under a preloaded library, requests must go where the C library's would.
+    let strategy = if order.preloaded.is_some() { registry::BASELINE } else { &order.strategy };
+    let entry = switch::chosen().filter(|entry| entry.name == strategy);
+    let entry =
+        entry.ok_or_else(|| format!("allocator not proved: this process was not started on `{strategy}`"))?;
     let work = workload::catalogue().iter().find(|work| work.name() == order.workload);
     let work = work.ok_or_else(|| format!("there is no workload `{}`", order.workload))?;
     let paths: Vec<PathBuf> = order.inputs.iter().map(PathBuf::from).collect();
@@ -36,7 +39,11 @@ pub fn run(order: &Order) -> Result<(), String> {
 
     let fault = faults::wanted(order);
     let blocks = if fault == Some(faults::Fault::Unproved) { proof::from_system } else { proof::from_global };
-    let proof = proof::prove(entry, blocks).map_err(|reason| format!("allocator not proved: {reason}"))?;
+    let proof = match &order.preloaded {
+        Some(preloaded) => preloaded::prove(preloaded, blocks),
+        None => proof::prove(entry, blocks),
+    };
+    let proof = proof.map_err(|reason| format!("allocator not proved: {reason}"))?;
     if let Some(fault) = fault {
         faults::before_work(fault)?;
     }
@@ -44,14 +51,17 @@ pub fn run(order: &Order) -> Result<(), String> {
     let job = order.job(&inputs);
     let outcome = work.run(&job);
 
+    let usage = machine::Usage::own();
     let answer = Answer {
         operations: outcome.operations,
         elapsed_ns: u64::try_from(outcome.elapsed.as_nanos()).unwrap_or(u64::MAX),
         checksum: if fault == Some(faults::Fault::Wrong) { !outcome.checksum } else { outcome.checksum },
+        cpu_ns: usage.cpu_ns,
         peak_rss_kib: machine::peak_rss_kib()
             .ok_or("cannot read the peak resident set from /proc/self/status")?,
-        minor_faults: machine::minor_faults(),
+        minor_faults: usage.minor_faults,
         proof,
+        ended: String::new(),
     };
     let line = serde_json::to_string(&answer).map_err(|error| error.to_string())?;
     if fault != Some(faults::Fault::Silent) {

@@ -5,12 +5,13 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::contender::Server;
 use crate::workload::{Inputs, Job};
 
 /// One run of one workload on one strategy, as the arguments of the hidden verb `cell`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// The strategy's name; the environment must name the same one.
+    /// The row's name; the environment must name the same strategy where no library is preloaded.
     #[arg(long)]
     pub strategy: String,
     /// The workload's name.
@@ -28,6 +29,43 @@ pub struct Order {
     /// The user's input files.
     #[arg(long = "input", allow_hyphen_values = true)]
     pub inputs: Vec<String>,
+    /// The library that is preloaded into this process, if any.
+    #[command(flatten)]
+    pub preloaded: Option<Preloaded>,
+}
+
+/// The library that must serve a cell.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[group(id = "preloaded")]
+pub struct Preloaded {
+    /// Its full path.
+    #[arg(long = "preloaded", value_name = "LIBRARY", required = false)]
+    pub library: String,
+    /// The strategy of `libstrata.so` that must be at work.
+    #[arg(id = "at_work", long = "at-work", value_name = "STRATEGY", requires = "library")]
+    pub strategy: Option<String>,
+}
+
+impl Preloaded {
+    /// What a contender's library is to show; `None` where nothing is preloaded.
+    #[must_use]
+    pub fn of(server: &Server) -> Option<Self> {
+        let Server::Preloaded(preload) = server else { return None };
+        Some(Self {
+            library: preload.library.to_string_lossy().into_owned(),
+            strategy: preload.strategy.map(|ours| ours.strategy.to_owned()),
+        })
+    }
+
+    /// The arguments that say this to the binary.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--preloaded".to_owned(), self.library.clone()];
+        if let Some(strategy) = &self.strategy {
+            arguments.extend(["--at-work".to_owned(), strategy.clone()]);
+        }
+        arguments
+    }
 }
 
 impl Order {
@@ -50,6 +88,9 @@ impl Order {
         for input in &self.inputs {
             put("--input", input.clone());
         }
+        if let Some(preloaded) = &self.preloaded {
+            arguments.extend(preloaded.arguments());
+        }
         arguments
     }
 }
@@ -63,12 +104,18 @@ pub struct Answer {
     pub elapsed_ns: u64,
     /// The workload's answer.
     pub checksum: u64,
+    /// Processor time, in nanoseconds, since the process began.
+    pub cpu_ns: u64,
     /// Highest resident set of the process, in KiB.
     pub peak_rss_kib: u64,
     /// Page faults served without I/O, since the process began.
     pub minor_faults: u64,
     /// How the cell proved its allocator.
     pub proof: String,
+    /// How a program ended and how much it printed, in words; empty for workloads of the catalogue. The checksum is of
+    /// the same.
+    #[serde(default)]
+    pub ended: String,
 }
 
 impl Answer {
@@ -99,12 +146,18 @@ mod tests {
             scale: 4,
             seed: u64::MAX,
             inputs: vec!["a b.json".to_owned(), "-odd-name".to_owned()],
+            preloaded: None,
         };
         // The verb's own name takes the place of the program's.
         let arguments = order.arguments();
         assert_eq!(arguments[0], "cell");
         let parsed = Verb::try_parse_from(arguments).unwrap();
         assert_eq!(parsed.order, order);
+        for strategy in [None, Some("freelist".to_owned())] {
+            let preloaded = Some(Preloaded { library: "/lib/libstrata.so".to_owned(), strategy });
+            let order = Order { preloaded, ..order.clone() };
+            assert_eq!(Verb::try_parse_from(order.arguments()).unwrap().order, order);
+        }
     }
 
     #[test]
@@ -113,9 +166,11 @@ mod tests {
             operations: 8,
             elapsed_ns: 100,
             checksum: 1,
+            cpu_ns: 1,
             peak_rss_kib: 1,
             minor_faults: 1,
             proof: String::new(),
+            ended: String::new(),
         };
         assert_eq!(answer.ns_per_op(), 12.5);
         answer.operations = 0;

@@ -11,10 +11,10 @@ use crate::glibc;
 use crate::registry::{Entry, Proof};
 
 /// Sizes of the blocks that are looked at: a small one, one beyond every thread cache, and one with a mapping of its own.
-const PROBES: [usize; 3] = [48, 40_000, 3 << 20];
+pub(super) const PROBES: [usize; 3] = [48, 40_000, 3 << 20];
 
 /// The C library counts blocks in its thread caches as live, so that only larger ones move its counters for certain.
-const COUNTED: usize = 40_000;
+pub(super) const COUNTED: usize = 40_000;
 
 /// Takes a block of that layout and does something with it, then gives it back.
 pub(super) type WithBlock = fn(Layout, &mut dyn FnMut(NonNull<u8>)) -> Result<(), String>;

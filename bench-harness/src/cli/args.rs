@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::colour::Colour;
 use crate::cell::Order;
+use crate::cell::program::ProgramOrder;
 
 /// Measures allocation strategies on identical work.
 #[derive(Debug, Parser)]
@@ -22,11 +23,14 @@ pub(super) struct Cli {
 pub(super) enum Verb {
     /// Run every strategy on every workload at every thread count, and report.
     Matrix(MatrixArgs),
-    /// Show what this machine and build do to a measurement.
+    /// Show what this machine and build do to a measurement, or what would happen to a program under libstrata.so.
     Doctor(DoctorArgs),
     /// Run one cell and print its measurements: what the matrix starts for each.
     #[command(hide = true)]
     Cell(Order),
+    /// Run a program once and print its measurements: what the matrix starts for each.
+    #[command(hide = true)]
+    Program(ProgramOrder),
 }
 
 #[derive(Args, Debug)]
@@ -34,12 +38,19 @@ pub(super) struct MatrixArgs {
     /// Small jobs and as many rounds as fit into 90 seconds.
     #[arg(long)]
     pub(super) quick: bool,
-    /// Workloads, separated by commas [default: all].
+    /// Workloads, separated by commas [default: all; with --program, none].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) only: Vec<String>,
     /// Strategies, separated by commas; the baseline is measured in any case [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(super) strategies: Vec<String>,
+    /// One more row: an allocator library by its path, or a strategy of our own libstrata.so as NAME=strata:STRATEGY; may be
+    /// given again.
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(super) preload: Vec<String>,
+    /// A program as one more workload, run under every row that can be preloaded; may be given again.
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) program: Vec<String>,
     /// Thread counts, separated by commas.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "1,2,8",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -47,7 +58,7 @@ pub(super) struct MatrixArgs {
     /// Rounds per cell [default: 21; with --quick, as many as there is time for].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(super) rounds: Option<u16>,
-    /// The strategy that ratios are taken against.
+    /// The strategy, or the name of a --preload, that ratios are taken against.
     #[arg(long, value_name = "NAME", default_value = crate::registry::BASELINE)]
     pub(super) baseline: String,
     /// A JSON document or a text to work on in place of the ones that come along; may be given again.
@@ -78,6 +89,10 @@ pub(super) struct MatrixArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct DoctorArgs {
+    /// A program to examine instead of the machine, by path or by name. The status is 0 if libstrata.so would serve it, 1 if
+    /// not, 2 if it cannot be examined.
+    #[arg(value_name = "PROGRAM")]
+    pub(super) program: Option<PathBuf>,
     /// Print the findings as JSON.
     #[arg(long)]
     pub(super) json: bool,

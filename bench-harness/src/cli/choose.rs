@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::Refusal;
+use crate::contender::{Contender, Server};
 use crate::names;
 use crate::registry::{self, Entry};
 use crate::workload::{self, Workload};
@@ -24,10 +25,31 @@ pub(super) fn strategies(wanted: &[String]) -> Result<Vec<&'static Entry>, Refus
     Ok(registry::all().filter(|entry| wanted.is_empty() || wanted.contains(&entry.name)).collect())
 }
 
-/// The strategy of that name.
-pub(super) fn baseline(name: &str) -> Result<&'static Entry, Refusal> {
+/// The row of that name: a strategy of this build or one of `preloads`.
+pub(super) fn baseline(name: &str, preloads: &[Contender]) -> Result<Contender, Refusal> {
+    if let Some(contender) = preloads.iter().find(|contender| contender.label == name) {
+        return Ok(contender.clone());
+    }
     compiled_in(name)?;
-    registry::find(name.as_bytes()).ok_or_else(|| names::unknown("baseline", name, &registry::names()))
+    match registry::find(name.as_bytes()) {
+        Some(entry) => Ok(Contender::linked(entry)),
+        None => {
+            let preloads = preloads.iter().map(|contender| contender.label.as_str());
+            let valid: Vec<&str> = registry::names().into_iter().chain(preloads).collect();
+            Err(names::unknown("baseline", name, &valid))
+        }
+    }
+}
+
+/// Refuses a baseline that programs cannot be run on.
+pub(super) fn under_programs(baseline: &Contender) -> Result<(), Refusal> {
+    match &baseline.server {
+        Server::Linked(entry) if registry::PEERS.contains(&entry.name) => Err(format!(
+            "the baseline {0} is linked into the harness and cannot serve a program; give its library as --preload NAME=PATH and NAME as the baseline",
+            entry.name
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses peers that exist but are not in this build, with the way to get them.
@@ -80,7 +102,14 @@ mod tests {
     fn unknown_names_are_refused() {
         assert!(workloads(&list(&["chrun"])).err().unwrap().contains("did you mean `churn`?"));
         assert!(strategies(&list(&["bmup"])).err().unwrap().contains("did you mean `bump`?"));
-        assert!(baseline("sistem").err().unwrap().contains("did you mean `system`?"));
+        assert!(baseline("sistem", &[]).err().unwrap().contains("did you mean `system`?"));
+    }
+
+    #[test]
+    fn a_baseline_may_be_preloaded() {
+        let mut contender = baseline("bump", &[]).unwrap();
+        contender.label = "mine".to_owned();
+        assert_eq!(baseline("mine", &[contender]).unwrap().label, "mine");
     }
 
     #[test]

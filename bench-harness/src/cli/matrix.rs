@@ -3,13 +3,16 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::MatrixArgs;
-use super::{FAILED, Refusal, USAGE, choose, complain, list, print, progress, rebuild};
+use super::{FAILED, Refusal, USAGE, choose, complain, library, list, preloads, print, progress, rebuild};
+use crate::contender::Contender;
 use crate::inputs;
+use crate::names;
+use crate::programs;
 use crate::report;
 use crate::runner::{self, Mode, Settings};
 use crate::schema::{Matrix, Status};
@@ -40,30 +43,62 @@ fn settings(args: &MatrixArgs, typed: &str) -> Result<Settings, Refusal> {
         );
     }
     let mode = if args.quick { Mode::Quick } else { Mode::Full };
-    let baseline = choose::baseline(&args.baseline)?;
+    let seconds = args.timeout.unwrap_or(if args.quick { 30 } else { 120 });
+    let timeout = Duration::from_secs(u64::from(seconds));
     let strategies = choose::strategies(&args.strategies)?;
-    let workloads = choose::workloads(&args.only)?;
+    let workloads = match (args.only.as_slice(), args.program.is_empty()) {
+        ([], false) => Vec::new(),
+        (only, _) => choose::workloads(only)?,
+    };
     let inputs = inputs::load(&args.input).map_err(|error| error.to_string())?;
     let input_files = args.input.iter().map(|path| match path.to_str() {
         Some(path) => Ok(path.to_owned()),
         None => Err(format!("the name of the input {} is not UTF-8", path.display())),
     });
     let input_files = input_files.collect::<Result<_, _>>()?;
+    let mut built = Library(None);
+    let preloads = preloads::rows(&args.preload, &mut || built.path())?;
+    let baseline = choose::baseline(&args.baseline, &preloads)?;
+    let taken: Vec<&str> = workloads.iter().map(|work| work.name()).collect();
+    let programs = programs::find(&args.program, &taken)?;
+    let (mut library, mut notes) = (None, Vec::new());
+    if !programs.is_empty() {
+        choose::under_programs(&baseline)?;
+        library = Some(built.path()?);
+    }
     writable(&args.output)?;
-    let seconds = args.timeout.unwrap_or(if args.quick { 30 } else { 120 });
+    for program in &programs {
+        eprintln!("  running `{}` twice, to see that it is repeatable", names::plain(&program.command));
+        notes.extend(runner::rehearse(program, timeout)?);
+    }
     Ok(Settings {
         mode,
-        strategies,
+        others: strategies.into_iter().map(Contender::linked).chain(preloads).collect(),
         baseline,
         workloads,
+        programs,
+        library,
         threads: choose::threads(&args.threads),
         rounds: args.rounds.map(usize::from),
-        timeout: Duration::from_secs(u64::from(seconds)),
+        timeout,
         seed: args.seed,
         input_files,
         inputs,
         command: typed.to_owned(),
+        notes,
     })
+}
+
+/// `libstrata.so`, which is built when the first one asks for it.
+struct Library(Option<PathBuf>);
+
+impl Library {
+    fn path(&mut self) -> Result<PathBuf, Refusal> {
+        if self.0.is_none() {
+            self.0 = Some(library::ours()?);
+        }
+        self.0.clone().ok_or_else(|| "there is no libstrata.so".to_owned())
+    }
 }
 
 /// Makes the folder for the report and tries to write to it, so that a run is not lost at its end.
@@ -110,11 +145,13 @@ fn failures(matrix: &Matrix) -> usize {
     let failed = matrix.cells.iter().filter(|cell| cell.status == Status::Failed);
     failed
         .inspect(|cell| {
-            let plural = if cell.threads == 1 { "" } else { "s" };
-            eprintln!(
-                "strata: failed: {} / {} / {} thread{plural}: {}",
-                cell.strategy, cell.workload, cell.threads, cell.reason
-            );
+            let threads = match cell.threads {
+                // A program has as many as it likes.
+                0 => String::new(),
+                1 => " / 1 thread".to_owned(),
+                threads => format!(" / {threads} threads"),
+            };
+            eprintln!("strata: failed: {} / {}{threads}: {}", cell.strategy, cell.workload, cell.reason);
         })
         .count()
 }

@@ -1,26 +1,29 @@
 //! The command line: verbs, exit statuses, and where each kind of line goes.
 //!
-//! Data goes to standard output, progress and complaints to standard error. Status 0: all is well. 1: a cell failed.
-//! 2: nothing was measured, because the command or what it names cannot be used.
+//! Data goes to standard output, progress and complaints to standard error. Status 0: all is well. 1: a cell failed, or the
+//! doctor's program would not be served. 2: nothing was measured, because the command or what it names cannot be used.
 
 mod args;
 mod choose;
 mod colour;
+mod doctor;
+mod library;
 mod list;
 mod matrix;
+mod preloads;
 mod progress;
 mod rebuild;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::{Cli, DoctorArgs, Verb};
+use args::{Cli, Verb};
 
-/// A cell failed, or the doctor could not print.
+/// A cell failed, a program would not be served, or something could not be printed.
 const FAILED: u8 = 1;
 
 /// The command cannot be carried out.
@@ -39,11 +42,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let typed = args::as_typed(&arguments);
     match cli.verb {
         Verb::Matrix(args) => matrix::run(&args, &typed, &arguments[1..]),
-        Verb::Doctor(args) => doctor(&args),
-        Verb::Cell(order) => match crate::cell::run(&order) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(reason) => complain(FAILED, &reason),
-        },
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Cell(order) => cell(crate::cell::run(&order)),
+        Verb::Program(order) => cell(crate::cell::program::run(&order)),
+    }
+}
+
+fn cell(ran: Result<(), String>) -> ExitCode {
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => complain(FAILED, &reason),
     }
 }
 
@@ -80,19 +88,6 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     }
     line.push_str("; `--help` shows all");
     complain(USAGE, &line)
-}
-
-fn doctor(args: &DoctorArgs) -> ExitCode {
-    let diagnosis = crate::doctor::examine();
-    let text = if args.json {
-        match serde_json::to_string_pretty(&diagnosis) {
-            Ok(json) => json + "\n",
-            Err(error) => return complain(FAILED, &error.to_string()),
-        }
-    } else {
-        crate::doctor::text(&diagnosis.findings, args.colour.wanted(std::io::stdout().is_terminal()))
-    };
-    print(&text)
 }
 
 /// Prints data. A reader that went away (`| head`) has what it wanted.

@@ -11,15 +11,55 @@ pub fn peak_rss_kib() -> Option<u64> {
     kib_of(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
 }
 
-/// Page faults that this process had and that needed no I/O.
+/// What a process has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time in user and in kernel mode, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Page faults that needed no I/O.
+    pub minor_faults: u64,
+    /// Highest resident set, in KiB. See [`peak_rss_kib`] for whose.
+    pub peak_rss_kib: u64,
+}
+
+impl Usage {
+    /// What this process has used since it began.
+    #[must_use]
+    pub fn own() -> Self {
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: a place for the figures.
+        unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+        // SAFETY: all bytes zero is a valid value, in case the call failed.
+        Self::from(&unsafe { usage.assume_init() })
+    }
+}
+
+impl From<&libc::rusage> for Usage {
+    fn from(usage: &libc::rusage) -> Self {
+        let count = |value: libc::c_long| u64::try_from(value).unwrap_or(0);
+        let time = |time: &libc::timeval| count(time.tv_sec) * 1_000_000_000 + count(time.tv_usec) * 1_000;
+        Self {
+            cpu_ns: time(&usage.ru_utime) + time(&usage.ru_stime),
+            minor_faults: count(usage.ru_minflt),
+            peak_rss_kib: count(usage.ru_maxrss),
+        }
+    }
+}
+
+/// The processes that a process has started itself and that are not gone; none where the kernel does not tell.
 #[must_use]
-pub fn minor_faults() -> u64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: a place for the figures.
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
-    // SAFETY: all bytes zero is a valid value, in case the call failed.
-    let usage = unsafe { usage.assume_init() };
-    u64::try_from(usage.ru_minflt).unwrap_or(0)
+pub fn children(process: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// Ends every process of a group; does nothing where there is no such group.
+pub fn kill_group(group: u32) {
+    // 0 and 1 would mean the own group and every process there is.
+    if let Some(group) = libc::pid_t::try_from(group).ok().filter(|&group| group > 1) {
+        // SAFETY: takes no pointers.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
+    }
 }
 
 /// The resident set of a process at this moment, in KiB; `None` when it is gone.
@@ -40,6 +80,7 @@ mod tests {
         let resident = resident_kib(std::process::id(), crate::machine::page_size()).unwrap();
         // The kernel folds its per-thread counts into the totals in steps, so the two files may differ a little.
         assert!(peak_rss_kib().unwrap() + 1024 >= resident);
-        assert!(minor_faults() > 0);
+        assert!(Usage::own().minor_faults > 0);
+        assert!(children(1).iter().all(|&process| process > 1));
     }
 }

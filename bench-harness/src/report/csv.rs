@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::summary::{Verdict, verdict};
 use crate::schema::{Interval, Matrix, Status};
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 21] = [
     "workload",
     "threads",
     "strategy",
@@ -21,6 +21,7 @@ const HEADER: [&str; 20] = [
     "noise_lo",
     "noise_hi",
     "verdict",
+    "cpu_ms",
     "peak_rss_kib",
     "rss_ratio",
     "minor_faults",
@@ -63,6 +64,7 @@ pub(super) fn render(matrix: &Matrix) -> String {
                 noise_lo,
                 noise_hi,
                 said.to_owned(),
+                optional(cell.cpu_ms),
                 optional(cell.peak_rss_kib),
                 optional(grid.rss_ratio(&cell.workload, cell.threads, &cell.strategy)),
                 optional(cell.minor_faults),

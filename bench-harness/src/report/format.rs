@@ -82,6 +82,11 @@ pub(super) fn nanoseconds(value: f64) -> String {
     format!("{} {unit}", significant(value / scale))
 }
 
+/// Milliseconds in the unit that suits: `400 µs`, `12.3 ms`, `1.23 s`.
+pub(super) fn milliseconds(value: f64) -> String {
+    nanoseconds(value * 1e6)
+}
+
 /// KiB in the unit that suits: `512 KiB`, `12.3 MiB`, `1.50 GiB`.
 pub(super) fn memory(kib: u64) -> String {
     let value = kib as f64;
@@ -117,10 +122,19 @@ pub(super) fn plural_of(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// `1 thread`; `1, 2 and 8 threads`.
+/// `1 thread`, `8 threads`; for 0, which is a program, that it has its own.
+pub(super) fn thread_count(count: usize) -> String {
+    if count == 0 { OWN_THREADS.to_owned() } else { plural(count, "thread") }
+}
+
+/// How many threads a program has is not the harness's to say.
+const OWN_THREADS: &str = "own threads";
+
+/// `1 thread`; `1, 2 and 8 threads`. Programs are left out beside workloads.
 pub(super) fn threads(counts: &[usize]) -> String {
-    match counts {
-        [] => "no threads".to_owned(),
+    let chosen: Vec<usize> = counts.iter().copied().filter(|&count| count > 0).collect();
+    match chosen.as_slice() {
+        [] => OWN_THREADS.to_owned(),
         [only] => plural(*only, "thread"),
         [first @ .., last] => {
             let first: Vec<String> = first.iter().map(usize::to_string).collect();
@@ -193,6 +207,9 @@ mod tests {
         assert_eq!(count(123), "123");
         assert_eq!(threads(&[1]), "1 thread");
         assert_eq!(threads(&[1, 2, 8]), "1, 2 and 8 threads");
+        assert_eq!((threads(&[1, 0]), threads(&[0])), ("1 thread".to_owned(), OWN_THREADS.to_owned()));
+        assert_eq!((thread_count(2), thread_count(0)), ("2 threads".to_owned(), OWN_THREADS.to_owned()));
+        assert_eq!((milliseconds(0.4), milliseconds(1234.0)), ("400 µs".to_owned(), "1.23 s".to_owned()));
         assert_eq!(duration(200.4), "3 min 20 s");
         assert_eq!(duration(59.7), "1 min 0 s");
         assert_eq!(percent(0.0214), "2.1\u{a0}%");

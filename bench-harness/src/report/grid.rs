@@ -11,7 +11,7 @@ pub(super) struct Grid<'a> {
     pub(super) strategies: Vec<&'a str>,
     /// As the run lists them, then any that only cells name.
     pub(super) workloads: Vec<&'a str>,
-    /// Ascending.
+    /// Ascending; 0, which stands for programs, last.
     pub(super) threads: Vec<usize>,
     cells: BTreeMap<(&'a str, usize, &'a str), &'a Cell>,
     again: String,
@@ -34,7 +34,7 @@ impl<'a> Grid<'a> {
             cells.entry((cell.workload.as_str(), cell.threads, cell.strategy.as_str())).or_insert(cell);
         }
         workloads.retain(|&workload| matrix.cells.iter().any(|cell| cell.workload == workload));
-        threads.sort_unstable();
+        threads.sort_unstable_by_key(|&count| (count == 0, count));
         // A stable sort: the order of the run is kept among the strategies that are neither.
         strategies.sort_by_key(|&name| match name {
             _ if name == matrix.baseline => 0,
@@ -98,11 +98,25 @@ impl<'a> Grid<'a> {
         self.matrix.workloads.iter().find(|note| note.name == workload).map_or("", |note| note.about.as_str())
     }
 
-    /// All pairs of workload and thread count, in the order shown.
+    /// All pairs of workload and thread count that the run has cells for, in the order shown.
     pub(super) fn places(&self) -> impl Iterator<Item = (&'a str, usize)> + '_ {
         self.workloads
             .iter()
-            .flat_map(|&workload| self.threads.iter().map(move |&threads| (workload, threads)))
+            .flat_map(|&workload| self.threads_of(workload).map(move |threads| (workload, threads)))
+    }
+
+    /// The thread counts of a workload: a program has none of the run's, and a workload not that of programs.
+    pub(super) fn threads_of(&self, workload: &str) -> impl Iterator<Item = usize> + '_ {
+        let has = |&threads: &usize| {
+            self.matrix.cells.iter().any(|cell| cell.workload == workload && cell.threads == threads)
+        };
+        self.threads.iter().copied().filter(has).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The workloads of a thread count, in the order shown.
+    pub(super) fn workloads_at(&self, threads: usize) -> Vec<&'a str> {
+        let has = |workload: &&str| self.threads_of(workload).any(|count| count == threads);
+        self.workloads.iter().copied().filter(has).collect()
     }
 }
 

@@ -67,7 +67,7 @@ fn overview(out: &mut String, summary: &Summary) {
                     "{} ({}, {})",
                     format::ratio(place.ratio.median),
                     text(&place.workload),
-                    format::plural(place.threads, "thread")
+                    format::thread_count(place.threads)
                 )
             },
         );
@@ -114,22 +114,28 @@ fn workload(out: &mut String, grid: &Grid<'_>, name: &str) {
     put!(out, "<details><summary><b>{}</b>: {}</summary>\n", line(name), line(grid.about(name)));
     let mut heads = "| strategy |".to_owned();
     let mut rules = "|---|".to_owned();
-    for &threads in &grid.threads {
-        let _ = write!(heads, " time, {} |", format::plural(threads, "thread"));
+    let counts: Vec<usize> = grid.threads_of(name).collect();
+    let mut head = |what: &str, threads: usize| {
+        let _ = write!(heads, " {what}, {} |", format::thread_count(threads));
         rules.push_str("---:|");
-    }
-    for &threads in &grid.threads {
-        let _ = write!(heads, " memory, {} |", format::plural(threads, "thread"));
-        rules.push_str("---:|");
-    }
+    };
+    counts.iter().for_each(|&threads| head("time", threads));
+    counts.iter().for_each(|&threads| head("memory", threads));
+    // Of a program, which may use more processors than one.
+    let programs: Vec<usize> = counts.iter().copied().filter(|&threads| threads == 0).collect();
+    programs.iter().for_each(|&threads| head("processor time", threads));
     put!(out, "{heads}\n{rules}");
     for strategy in &grid.strategies {
         let mut row = format!("| {} |", text(strategy));
-        for &threads in &grid.threads {
+        for &threads in &counts {
             let _ = write!(row, " {} |", time(grid, name, threads, strategy));
         }
-        for &threads in &grid.threads {
+        for &threads in &counts {
             let _ = write!(row, " {} |", memory(grid, name, threads, strategy));
+        }
+        for &threads in &programs {
+            let cpu = grid.cell(name, threads, strategy).and_then(|cell| cell.cpu_ms);
+            let _ = write!(row, " {} |", cpu.map_or_else(|| format::NONE.to_owned(), format::milliseconds));
         }
         put!(out, "{row}");
     }

@@ -42,10 +42,10 @@ pub fn table(matrix: &Matrix, width: usize, colour: bool) -> String {
     );
     page.paragraph(&mut out, &about);
     for &threads in &grid.threads {
-        page.heading(&mut out, &format!("Time, {}", format::plural(threads, "thread")));
+        page.heading(&mut out, &format!("Time, {}", format::thread_count(threads)));
         let contenders: Vec<&str> =
             grid.strategies.iter().copied().filter(|name| !grid.is_baseline(name)).collect();
-        page.table(&mut out, "workload", &contenders, &grid.workloads, |workload, strategy| {
+        page.table(&mut out, "workload", &contenders, &grid.workloads_at(threads), |workload, strategy| {
             time(&grid, workload, threads, strategy)
         });
     }
@@ -55,13 +55,18 @@ pub fn table(matrix: &Matrix, width: usize, colour: bool) -> String {
             &format!(
                 "Peak resident memory as a ratio to {}, {}",
                 matrix.baseline,
-                format::plural(threads, "thread")
+                format::thread_count(threads)
             ),
         );
-        page.table(&mut out, "workload", &grid.strategies, &grid.workloads, |workload, strategy| {
-            memory(&grid, workload, threads, strategy)
-        });
+        page.table(
+            &mut out,
+            "workload",
+            &grid.strategies,
+            &grid.workloads_at(threads),
+            |workload, strategy| memory(&grid, workload, threads, strategy),
+        );
     }
+    programs(&page, &mut out, &grid);
     totals(&page, &mut out, &grid, &summary);
     page.paragraph(&mut out, &words::noise(&summary, matrix));
     page.paragraph(&mut out, &words::rule(matrix));
@@ -122,6 +127,21 @@ fn memory(grid: &Grid<'_>, workload: &str, threads: usize, strategy: &str) -> (S
     }
 }
 
+/// Processor time of programs, which runs on more than one processor where wall-clock time may hide it.
+fn programs(page: &Page, out: &mut String, grid: &Grid<'_>) {
+    let programs = grid.workloads_at(0);
+    if programs.is_empty() {
+        return;
+    }
+    page.heading(out, "Processor time of programs");
+    page.table(out, "workload", &grid.strategies, &programs, |workload, strategy| {
+        match grid.cell(workload, 0, strategy).and_then(|cell| cell.cpu_ms) {
+            Some(cpu) => (format::milliseconds(cpu), Tone::Plain),
+            None => (format::NONE.to_owned(), Tone::Faint),
+        }
+    });
+}
+
 fn totals(page: &Page, out: &mut String, grid: &Grid<'_>, summary: &Summary) {
     page.heading(out, "Over all cells");
     let rows = [
@@ -159,7 +179,7 @@ fn totals(page: &Page, out: &mut String, grid: &Grid<'_>, summary: &Summary) {
                 "; worst {} ({}, {})",
                 format::ratio(worst.ratio.median),
                 plain(&worst.workload),
-                format::plural(worst.threads, "thread")
+                format::thread_count(worst.threads)
             );
         }
         page.item(out, &line);

@@ -7,7 +7,7 @@ use crate::schema::{Cell, Status};
 
 /// The text for one cell, lines divided by line feeds.
 pub(super) fn cell(grid: &Grid<'_>, workload: &str, threads: usize, strategy: &str) -> String {
-    let mut lines = vec![format!("{strategy}, {workload}, {}", format::plural(threads, "thread"))];
+    let mut lines = vec![format!("{strategy}, {workload}, {}", format::thread_count(threads))];
     match grid.cell(workload, threads, strategy) {
         None => lines.push("not in this run".to_owned()),
         Some(cell) if cell.status == Status::Ok => measured(&mut lines, grid, cell),
@@ -50,6 +50,9 @@ fn measured(lines: &mut Vec<String>, grid: &Grid<'_>, cell: &Cell) {
             format::nanoseconds(time.hi),
             format::plural(cell.rounds, "round")
         ));
+    }
+    if let Some(cpu) = cell.cpu_ms {
+        lines.push(format!("{} of processor time", format::milliseconds(cpu)));
     }
     if let Some(peak) = cell.peak_rss_kib {
         let ratio = grid.rss_ratio(&cell.workload, cell.threads, &cell.strategy);

@@ -3,6 +3,7 @@
 use super::format;
 use super::grid::Grid;
 use super::summary::{StrategySummary, Summary};
+use crate::registry;
 use crate::schema::{Matrix, Status};
 
 /// Heading of the section that ends every report.
@@ -80,7 +81,7 @@ pub(super) fn noise(summary: &Summary, matrix: &Matrix) -> String {
         format::percent(noise.median_reach),
         format::percent(noise.worst_reach),
         noise.worst.workload,
-        format::plural(noise.worst.threads, "thread")
+        format::thread_count(noise.worst.threads)
     );
     if noise.off_centre > 0 {
         text.push_str(&format!(
@@ -156,7 +157,7 @@ pub(super) fn limits(grid: &Grid<'_>, summary: &Summary) -> Vec<String> {
     let machine = &matrix.machine;
     let mut list = vec![
         format!(
-            "How your program would do: these are {} on one machine, and yours asks for other sizes in another order. Give your own data with --input.",
+            "How your program would do: these are {} on one machine, and yours asks for other sizes in another order. Give your own data with --input, or the program itself with --program.",
             format::plural(grid.workloads.len(), "workload")
         ),
         "What one slow call costs: times are throughput over whole rounds, so a rare long pause can hide in a good median.".to_owned(),
@@ -202,18 +203,23 @@ pub(super) fn limits(grid: &Grid<'_>, summary: &Summary) -> Vec<String> {
 /// What to type next: repeat what failed, else measure longer, else bring your own input.
 pub(super) fn next_command(grid: &Grid<'_>) -> String {
     if let Some(trouble) = troubles(grid, Status::Failed).first() {
-        let threads: Vec<String> = trouble.threads.iter().map(usize::to_string).collect();
         // The second measurement of the baseline comes with the baseline and has no name that could be asked for.
+        // What only this command line defines can only be had again by it.
+        let listed = |name: &str| registry::find(name.as_bytes()).is_some();
         let baseline = grid.matrix.baseline.as_str();
         let strategy = if grid.is_control(trouble.strategy) { baseline } else { trouble.strategy };
+        if trouble.threads.contains(&0) || !listed(strategy) || !listed(baseline) {
+            return grid.matrix.command.clone();
+        }
+        let threads: Vec<String> = trouble.threads.iter().map(usize::to_string).collect();
         return format!(
             "cargo matrix --only {} --strategies {strategy} --threads {}",
             trouble.workload,
             threads.join(",")
         );
     }
-    if grid.matrix.mode == "quick" {
-        "cargo matrix".to_owned()
+    if grid.matrix.mode == "quick" && grid.matrix.command.contains("--quick") {
+        grid.matrix.command.replacen(" --quick", "", 1)
     } else {
         "cargo matrix --input FILE".to_owned()
     }

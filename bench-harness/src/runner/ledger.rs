@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::Group;
+use super::work::Group;
 use crate::cell::Answer;
 use crate::schema::{Cell, Sample, Status};
-use crate::statistics::{interval, median_count};
+use crate::statistics::{interval, median, median_count};
 
 /// The row of the baseline in every group.
 const BASELINE: usize = 0;
@@ -24,9 +24,9 @@ pub(super) struct Ledger {
 struct Page {
     workload: String,
     threads: usize,
-    /// The answer that all must give, and the row that gave it: the baseline, or the first one to answer where the
-    /// baseline has failed.
-    expected: Option<(u64, usize)>,
+    /// The answer that all must give, how a program ended that gave it, and the row that gave it: the baseline, or the
+    /// first one to answer where the baseline has failed.
+    expected: Option<(u64, String, usize)>,
     rounds: usize,
     rows: Vec<Row>,
 }
@@ -36,13 +36,15 @@ struct Row {
     /// Answers by round.
     answers: BTreeMap<usize, Answer>,
     timeline: Vec<Sample>,
+    /// Of a program, from the run that was made for it.
+    proof: Option<String>,
     ended: Option<(Status, String)>,
 }
 
 impl Ledger {
     pub(super) fn new(labels: Vec<String>, groups: &[Group]) -> Self {
         let page = |group: &Group| Page {
-            workload: group.workload.name().to_owned(),
+            workload: group.name().to_owned(),
             threads: group.threads,
             expected: None,
             rounds: 0,
@@ -85,7 +87,7 @@ impl Ledger {
                     self.fail(group, row, "did no work, or none that took time".to_owned());
                 }
                 Ok(answer) => {
-                    if self.check(group, row, answer.checksum) {
+                    if self.check(group, row, &answer) {
                         self.groups[group].rows[row].answers.insert(round, answer);
                     }
                 }
@@ -94,20 +96,32 @@ impl Ledger {
     }
 
     /// Enters the timeline of a cell.
-    pub(super) fn draw(&mut self, group: usize, row: usize, checksum: u64, timeline: Vec<Sample>) {
-        if self.check(group, row, checksum) {
+    pub(super) fn draw(&mut self, group: usize, row: usize, answer: &Answer, timeline: Vec<Sample>) {
+        if self.check(group, row, answer) {
             self.groups[group].rows[row].timeline = timeline;
         }
     }
 
+    /// Enters what showed who serves a program. The output of that run counts for nothing: what serves said its part in
+    /// it, and a program may have had that printed.
+    pub(super) fn prove(&mut self, group: usize, row: usize, proof: String) {
+        self.groups[group].rows[row].proof = Some(proof);
+    }
+
     /// Whether an answer is the one expected; the cell fails otherwise.
-    fn check(&mut self, group: usize, row: usize, checksum: u64) -> bool {
-        let (expected, giver) = *self.groups[group].expected.get_or_insert((checksum, row));
-        if checksum == expected {
+    fn check(&mut self, group: usize, row: usize, answer: &Answer) -> bool {
+        let first = || (answer.checksum, answer.ended.clone(), row);
+        let (expected, ended, giver) = self.groups[group].expected.get_or_insert_with(first);
+        if answer.checksum == *expected {
             return true;
         }
-        let giver = if giver == row { "it gave before" } else { &format!("{} gave", self.labels[giver]) };
-        let reason = format!("wrong answer: {} is not the {} that {giver}", hex(checksum), hex(expected));
+        let (one, other) = (hex(answer.checksum), hex(*expected));
+        let giver = if *giver == row { "it gave before" } else { &format!("{} gave", self.labels[*giver]) };
+        let reason = if ended.is_empty() {
+            format!("wrong answer: {one} is not the {other} that {giver}")
+        } else {
+            format!("{} (digest {one}) is not the {ended} (digest {other}) that {giver}", answer.ended)
+        };
         self.fail(group, row, reason);
         false
     }
@@ -125,11 +139,14 @@ impl Ledger {
         self.running() == 0 || running.any(|row| !row.timeline.is_empty())
     }
 
-    /// The groups whose baseline has failed or was left out, as `churn at 2 threads`.
+    /// The groups whose baseline has failed or was left out, as `churn at 2 threads`, or as a program's name.
     pub(super) fn without_baseline(&self) -> Vec<String> {
         let failed = self.groups.iter().filter(|page| page.rows[BASELINE].ended.is_some());
         failed
             .map(|page| {
+                if page.threads == 0 {
+                    return page.workload.clone();
+                }
                 let plural = if page.threads == 1 { "" } else { "s" };
                 format!("{} at {} thread{plural}", page.workload, page.threads)
             })
@@ -156,6 +173,7 @@ fn cell(label: &str, page: &Page, row: &Row) -> Cell {
         rounds: row.answers.len(),
         ns_per_op: None,
         ratio: None,
+        cpu_ms: None,
         peak_rss_kib: None,
         minor_faults: None,
         checksum: String::new(),
@@ -177,11 +195,12 @@ fn cell(label: &str, page: &Page, row: &Row) -> Cell {
     };
     cell.ns_per_op = interval(&answers().map(Answer::ns_per_op).collect::<Vec<_>>());
     cell.ratio = interval(&ratios);
+    cell.cpu_ms = median(&answers().map(|answer| answer.cpu_ns as f64 / 1e6).collect::<Vec<_>>());
     cell.peak_rss_kib = median_count(&answers().map(|answer| answer.peak_rss_kib).collect::<Vec<_>>());
     cell.minor_faults = median_count(&answers().map(|answer| answer.minor_faults).collect::<Vec<_>>());
     if let Some(answer) = answers().next() {
         cell.checksum = hex(answer.checksum);
-        cell.proof.clone_from(&answer.proof);
+        cell.proof.clone_from(row.proof.as_ref().unwrap_or(&answer.proof));
     }
     cell
 }
@@ -193,6 +212,8 @@ fn hex(checksum: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::programs::Program;
+    use crate::runner::work::Work;
     use crate::workload::{Job, Outcome, Workload};
 
     struct Nothing;
@@ -217,12 +238,21 @@ mod tests {
 
     fn ledger() -> Ledger {
         let labels = ["system", "system-again", "bump"].map(str::to_owned).to_vec();
-        Ledger::new(labels, &[Group { workload: &Nothing, threads: 2 }])
+        Ledger::new(labels, &[Group { work: Work::Listed(&Nothing), threads: 2 }])
     }
 
     fn answer(elapsed_ns: u64, checksum: u64) -> Result<Answer, String> {
-        let proof = "shown".to_owned();
-        Ok(Answer { operations: 10, elapsed_ns, checksum, peak_rss_kib: 5, minor_faults: 6, proof })
+        let (proof, ended) = ("shown".to_owned(), String::new());
+        Ok(Answer {
+            operations: 10,
+            elapsed_ns,
+            checksum,
+            cpu_ns: 4_500_000,
+            peak_rss_kib: 5,
+            minor_faults: 6,
+            proof,
+            ended,
+        })
     }
 
     #[test]
@@ -237,7 +267,7 @@ mod tests {
         let ratio = bump.ratio.unwrap();
         assert_eq!((ratio.lo, ratio.median, ratio.hi), (0.5, 0.5, 0.5));
         assert_eq!(bump.ns_per_op.unwrap().median, 27.5);
-        assert_eq!((bump.peak_rss_kib, bump.minor_faults), (Some(5), Some(6)));
+        assert_eq!((bump.peak_rss_kib, bump.minor_faults, bump.cpu_ms), (Some(5), Some(6), Some(4.5)));
         assert_eq!((bump.checksum.as_str(), bump.proof.as_str()), ("0000000000000007", "shown"));
         assert_eq!(cells[0].ratio.unwrap().median, 1.0);
     }
@@ -256,6 +286,29 @@ mod tests {
         );
         assert_eq!((cells[2].status, cells[2].ns_per_op), (Status::Failed, None));
         assert_eq!(cells[1].status, Status::Ok);
+    }
+
+    #[test]
+    fn a_program_that_ends_otherwise_fails_with_both_ends() {
+        let program = Program { name: "p".to_owned(), command: "p x".to_owned(), words: Vec::new() };
+        let labels = ["system", "system-again", "bump"].map(str::to_owned).to_vec();
+        let mut ledger = Ledger::new(labels, &[Group::program(&program)]);
+        let ended =
+            |checksum, ended: &str| Answer { ended: ended.to_owned(), ..answer(1, checksum).unwrap() };
+        ledger.prove(0, 0, "said so".to_owned());
+        ledger.settle(
+            0,
+            vec![
+                (0, Ok(ended(7, "exit status 0 and 5 bytes of output"))),
+                (2, Ok(ended(8, "exit status 1 and 0 bytes of output"))),
+            ],
+        );
+        let cells = ledger.into_cells();
+        assert_eq!((cells[0].proof.as_str(), cells[0].threads), ("said so", 0));
+        assert_eq!(
+            cells[2].reason,
+            "exit status 1 and 0 bytes of output (digest 0000000000000008) is not the exit status 0 and 5 bytes of output (digest 0000000000000007) that system gave"
+        );
     }
 
     #[test]
@@ -300,8 +353,8 @@ mod tests {
         let mut ledger = ledger();
         ledger.settle(0, vec![(0, answer(1, 7)), (1, answer(1, 7)), (2, answer(1, 7))]);
         let line = vec![Sample { ms: 1.0, rss_kib: 2 }];
-        ledger.draw(0, 1, 7, line.clone());
-        ledger.draw(0, 2, 8, line.clone());
+        ledger.draw(0, 1, &answer(1, 7).unwrap(), line.clone());
+        ledger.draw(0, 2, &answer(1, 8).unwrap(), line.clone());
         assert!(ledger.has_timelines());
         let cells = ledger.into_cells();
         assert_eq!(cells[1].timeline, line);

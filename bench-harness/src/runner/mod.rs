@@ -1,27 +1,41 @@
 //! Running the matrix: which cells, in which order, each in a process of its own, until the time is used up.
 //!
 //! ```text
-//! plan (what, how long) ─► rounds (whose turn) ─► process (one cell) ─► ledger (answers, failures) ─► schema::Matrix
-//!                                                └► timeline (resident set over time, untimed)
+//! plan (what, how long) ─► rounds (whose turn) ─► launch (how) ─► process (one cell) ─► ledger (answers, failures)
+//!                                                                 └► timeline (resident set over time, untimed)
+//! ```
+//!
+//! Programs have two more untimed runs: a rehearsal before everything, and one for each row that shows who serves.
+//!
+//! ```text
+//! ledger ─► schema::Matrix
 //! ```
 
+mod launch;
 mod ledger;
 mod notes;
 mod plan;
 mod process;
+mod rehearsal;
 mod rounds;
 mod timeline;
+mod work;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use plan::{Mode, Settings};
+pub use rehearsal::rehearse;
 
-use crate::cell::Order;
-use crate::schema::{Matrix, SCHEMA, WorkloadNote};
-use crate::{machine, registry::Entry};
+use crate::contender::{Contender, Server};
+use crate::machine;
+use crate::schema::{Machine, Matrix, SCHEMA, WorkloadNote};
 use ledger::Ledger;
-use plan::{Group, Pace};
+use plan::Pace;
+use work::{Group, Work};
+
+/// The kernel's link leads to this very program even when its file has been replaced since.
+const ITSELF: &str = "/proc/self/exe";
 
 /// What a run tells its user while it goes on.
 pub trait Progress {
@@ -35,36 +49,53 @@ pub trait Progress {
     fn done(&mut self);
 }
 
-/// One row of every group: a strategy, under the name that the report shows.
-#[derive(Clone, Debug)]
-pub(crate) struct Contender {
-    pub(crate) label: String,
-    pub(crate) entry: &'static Entry,
-}
-
 /// Measures the whole matrix. Failures of cells are part of the result.
 pub fn run(settings: &Settings, progress: &mut dyn Progress) -> Matrix {
     let started_unix =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let machine = machine::read();
+    let mut machine = machine::read();
+    name_libraries(&mut machine, settings);
     let mut run = Run::new(settings);
     let began = Instant::now();
+    run.prove(progress);
     run.measure(progress, began);
     run.sample(progress, began);
     let seconds = began.elapsed().as_secs_f64();
     Matrix {
         schema: SCHEMA,
-        baseline: settings.baseline.name.to_owned(),
+        baseline: settings.baseline.label.clone(),
         notes: notes::all(settings, &machine, &run.ledger, seconds),
         machine,
         command: settings.command.clone(),
         mode: settings.mode.name().to_owned(),
         started_unix,
         seconds,
-        workloads: (settings.workloads.iter())
-            .map(|work| WorkloadNote { name: work.name().to_owned(), about: work.about().to_owned() })
-            .collect(),
+        workloads: workloads(settings),
         cells: run.ledger.into_cells(),
+    }
+}
+
+/// The workloads as the report explains them.
+fn workloads(settings: &Settings) -> Vec<WorkloadNote> {
+    let listed = settings.workloads.iter().map(|work| WorkloadNote {
+        name: work.name().to_owned(),
+        about: work.about().to_owned(),
+        command: String::new(),
+    });
+    let programs = settings.programs.iter().map(|program| WorkloadNote {
+        name: program.name.clone(),
+        about: format!("`{}`, with the allocator preloaded; one operation is a run.", program.command),
+        command: program.command.clone(),
+    });
+    listed.chain(programs).collect()
+}
+
+/// Adds the libraries of preloaded rows to the list of allocators.
+fn name_libraries(machine: &mut Machine, settings: &Settings) {
+    for contender in std::iter::once(&settings.baseline).chain(&settings.others) {
+        if let Server::Preloaded(preload) = &contender.server {
+            machine.allocators.push(format!("{} {}", contender.label, preload.library.display()));
+        }
     }
 }
 
@@ -75,7 +106,8 @@ struct Run<'s> {
     ledger: Ledger,
     /// How long each cell's process took in the first round, by group.
     walls: Vec<Duration>,
-    program: PathBuf,
+    /// Bytes of memory that could be had when the run began.
+    available: u64,
 }
 
 impl<'s> Run<'s> {
@@ -87,27 +119,43 @@ impl<'s> Run<'s> {
         let available = machine::available_kib() * 1024;
         for (place, group) in groups.iter().enumerate() {
             for (row, contender) in contenders.iter().enumerate() {
-                if let Some(reason) = settings.unsupported(contender.entry, group, available) {
+                if let Some(reason) = settings.unsupported(contender, group, available) {
                     ledger.leave_out(place, row, reason);
                 }
             }
         }
         let walls = vec![Duration::ZERO; groups.len()];
-        // The kernel's link leads to this very program even when its file has been replaced since.
-        let program = PathBuf::from("/proc/self/exe");
-        Self { settings, contenders, groups, ledger, walls, program }
+        Self { settings, contenders, groups, ledger, walls, available }
+    }
+
+    /// Programs once on every row, untimed, so that what serves may take the time to say so.
+    fn prove(&mut self, progress: &mut dyn Progress) {
+        let places: Vec<usize> =
+            (0..self.groups.len()).filter(|&place| self.groups[place].is_program()).collect();
+        if places.is_empty() {
+            return;
+        }
+        progress.say("showing for each program that every row's allocator serves it");
+        progress.expect(places.iter().map(|&place| self.running(place)).sum());
+        for place in places {
+            for row in 0..self.contenders.len() {
+                if !self.ledger.is_running(place, row) {
+                    continue;
+                }
+                progress.cell(&self.name(place, row));
+                match self.run(place, row, true, None).answer {
+                    Ok(answer) => self.ledger.prove(place, row, answer.proof),
+                    Err(reason) => self.ledger.fail(place, row, reason),
+                }
+                progress.done();
+            }
+        }
     }
 
     /// All timed rounds.
     fn measure(&mut self, progress: &mut dyn Progress, began: Instant) {
         let mut pace = Pace::new(self.settings.effort());
-        progress.say(&format!(
-            "{} cells in each round: strategies (the baseline twice) x workloads x thread counts = {} x {} x {}",
-            self.ledger.running(),
-            self.contenders.len(),
-            self.settings.workloads.len(),
-            self.settings.threads.len()
-        ));
+        progress.say(&format!("{} cells in each round: {}", self.ledger.running(), self.dimensions()));
         while pace.another() {
             progress.expect(self.ledger.running());
             let round = pace.done();
@@ -136,7 +184,7 @@ impl<'s> Run<'s> {
                 continue;
             }
             progress.cell(&self.name(place, row));
-            let cell = process::run(&self.program, &self.order(place, row), self.settings.timeout, None);
+            let cell = self.run(place, row, false, None);
             if round == 0 {
                 self.walls[place] += cell.wall;
             }
@@ -150,16 +198,10 @@ impl<'s> Run<'s> {
     fn sample(&mut self, progress: &mut dyn Progress, began: Instant) {
         let chosen = self.groups_with_timeline();
         let rows = self.contenders.len();
-        let cells = |run: &Self| -> usize {
-            chosen
-                .iter()
-                .map(|&place| (0..rows).filter(|&row| run.ledger.is_running(place, row)).count())
-                .sum()
-        };
         if chosen.is_empty() {
             return;
         }
-        progress.expect(cells(self));
+        progress.expect(chosen.iter().map(|&place| self.running(place)).sum());
         progress.say("sampling memory over time");
         for (turn, &place) in chosen.iter().enumerate() {
             // The most telling workload is drawn in any case.
@@ -172,10 +214,8 @@ impl<'s> Run<'s> {
                 }
                 progress.cell(&self.name(place, row));
                 let mut line = timeline::Timeline::new(machine::page_size());
-                let order = self.order(place, row);
-                let cell = process::run(&self.program, &order, self.settings.timeout, Some(&mut line));
-                match cell.answer {
-                    Ok(answer) => self.ledger.draw(place, row, answer.checksum, line.into_samples()),
+                match self.run(place, row, false, Some(&mut line)).answer {
+                    Ok(answer) => self.ledger.draw(place, row, &answer, line.into_samples()),
                     Err(reason) => self.ledger.fail(place, row, reason),
                 }
                 progress.done();
@@ -194,10 +234,44 @@ impl<'s> Run<'s> {
 
     fn name(&self, place: usize, row: usize) -> String {
         let group = &self.groups[place];
-        format!("{} / {} / {}", self.contenders[row].label, group.workload.name(), group.threads)
+        let label = &self.contenders[row].label;
+        match group.work {
+            Work::Listed(_) => format!("{label} / {} / {}", group.name(), group.threads),
+            Work::Program(_) => format!("{label} / {}", group.name()),
+        }
     }
 
-    fn order(&self, place: usize, row: usize) -> Order {
-        self.settings.order(self.contenders[row].entry, &self.groups[place])
+    /// How the number of cells comes about.
+    fn dimensions(&self) -> String {
+        let rows = self.contenders.len();
+        let Settings { workloads, threads, programs, .. } = self.settings;
+        let listed = (!workloads.is_empty()).then(|| {
+            format!(
+                "strategies (the baseline twice) x workloads x thread counts = {rows} x {} x {}",
+                workloads.len(),
+                threads.len()
+            )
+        });
+        let programs = (!programs.is_empty())
+            .then(|| format!("strategies (the baseline twice) x programs = {rows} x {}", programs.len()));
+        listed.into_iter().chain(programs).collect::<Vec<_>>().join(", and ")
+    }
+
+    fn running(&self, place: usize) -> usize {
+        (0..self.contenders.len()).filter(|&row| self.ledger.is_running(place, row)).count()
+    }
+
+    fn run(
+        &self,
+        place: usize,
+        row: usize,
+        proving: bool,
+        line: Option<&mut timeline::Timeline>,
+    ) -> process::Cell {
+        let (contender, group) = (&self.contenders[row], &self.groups[place]);
+        match self.settings.launch(contender, group, self.available, proving) {
+            Ok(launch) => process::run(Path::new(ITSELF), &launch, self.settings.timeout, line),
+            Err(reason) => process::Cell { answer: Err(reason), wall: Duration::ZERO },
+        }
     }
 }

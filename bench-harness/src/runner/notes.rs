@@ -22,17 +22,18 @@ pub(super) fn all(settings: &Settings, machine: &Machine, ledger: &Ledger, secon
         cfg!(debug_assertions).then(|| "This is a debug build: its times mean nothing.".to_owned()),
         few_rounds(ledger.rounds()),
         uneven_rounds(ledger.rounds()),
-        baseline(ledger.without_baseline(), settings.baseline.name),
+        baseline(ledger.without_baseline(), &settings.baseline.label),
         over_time(settings.mode, seconds),
         no_timelines(ledger.has_timelines()),
         busy(machine),
-        oversubscribed(&settings.threads, machine.cores),
+        oversubscribed(if settings.workloads.is_empty() { &[] } else { &settings.threads }, machine.cores),
         quota(Limits::read().processors),
         huge_pages(&machine.transparent_huge_pages),
         preloaded(&preload),
     ]
     .into_iter()
     .flatten()
+    .chain(settings.notes.iter().cloned())
     .collect()
 }
 

@@ -3,11 +3,12 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Contender;
-use crate::cell::Order;
-use crate::registry::Entry;
+use super::work::{Group, Work};
+use crate::contender::Contender;
+use crate::programs::Program;
 use crate::workload::{Inputs, Workload};
 
 /// Fewer rounds than this give no figure at all.
@@ -52,7 +53,7 @@ impl Mode {
     }
 
     /// The scale of every job.
-    const fn scale(self) -> u32 {
+    pub(super) const fn scale(self) -> u32 {
         match self {
             Self::Quick => 1,
             Self::Full => 4,
@@ -64,12 +65,16 @@ impl Mode {
 pub struct Settings {
     /// How much is measured.
     pub mode: Mode,
-    /// The strategies, without repetition. The baseline is measured in any case.
-    pub strategies: Vec<&'static Entry>,
-    /// The strategy that ratios are taken against.
-    pub baseline: &'static Entry,
+    /// The row that ratios are taken against.
+    pub baseline: Contender,
+    /// The other rows, in the order shown.
+    pub others: Vec<Contender>,
     /// The workloads, in the order shown.
     pub workloads: Vec<&'static dyn Workload>,
+    /// Programs as further workloads.
+    pub programs: Vec<Program>,
+    /// `libstrata.so`, which puts our strategies under those programs; not needed without any.
+    pub library: Option<PathBuf>,
     /// Thread counts, in the order shown.
     pub threads: Vec<usize>,
     /// Rounds, when the user fixed their number.
@@ -84,79 +89,41 @@ pub struct Settings {
     pub inputs: Inputs,
     /// The command line, for the report.
     pub command: String,
+    /// What was found out before the run that users should know, one sentence each.
+    pub notes: Vec<String>,
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let strategies: Vec<_> = self.strategies.iter().map(|entry| entry.name).collect();
+        let strategies: Vec<_> = self.others.iter().map(|contender| &contender.label).collect();
         let workloads: Vec<_> = self.workloads.iter().map(|work| work.name()).collect();
         f.debug_struct("Settings")
             .field("mode", &self.mode)
             .field("strategies", &strategies)
-            .field("baseline", &self.baseline.name)
+            .field("baseline", &self.baseline.label)
             .field("workloads", &workloads)
+            .field("programs", &self.programs)
             .field("threads", &self.threads)
             .field("rounds", &self.rounds)
             .finish_non_exhaustive()
     }
 }
 
-/// A workload at a thread count: the strategies in it are compared with each other.
-#[derive(Clone, Copy)]
-pub(crate) struct Group {
-    pub(crate) workload: &'static dyn Workload,
-    pub(crate) threads: usize,
-}
-
-impl fmt::Debug for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} / {}", self.workload.name(), self.threads)
-    }
-}
-
 impl Settings {
     /// The baseline, the baseline again (the A/A row), then the others.
     pub(super) fn contenders(&self) -> Vec<Contender> {
-        let baseline = self.baseline;
-        let others = self.strategies.iter().filter(|entry| entry.name != baseline.name);
-        [baseline.name.to_owned(), format!("{}-again", baseline.name)]
-            .into_iter()
-            .map(|label| Contender { label, entry: baseline })
-            .chain(others.map(|entry| Contender { label: entry.name.to_owned(), entry }))
-            .collect()
+        let baseline = &self.baseline;
+        let again = Contender { label: format!("{}-again", baseline.label), ..baseline.clone() };
+        let others = self.others.iter().filter(|other| other.label != baseline.label);
+        [baseline, &again].into_iter().chain(others).cloned().collect()
     }
 
-    /// Every workload at every thread count.
+    /// Every workload at every thread count, and every program.
     pub(super) fn groups(&self) -> Vec<Group> {
-        let at = |&workload| self.threads.iter().map(move |&threads| Group { workload, threads });
-        self.workloads.iter().flat_map(at).collect()
-    }
-
-    /// Why a strategy cannot do a group's work with `available` bytes of memory; `None` when it can.
-    pub(super) fn unsupported(&self, entry: &Entry, group: &Group, available: u64) -> Option<String> {
-        if entry.reuses {
-            return None;
-        }
-        let traffic = group.workload.traffic(&self.order(entry, group).job(&self.inputs));
-        (traffic > available / 4).then(|| {
-            format!(
-                "{} never reuses memory and would need {} MiB, more than a quarter of the {} MiB available",
-                entry.name,
-                traffic >> 20,
-                available >> 20
-            )
-        })
-    }
-
-    pub(super) fn order(&self, entry: &Entry, group: &Group) -> Order {
-        Order {
-            strategy: entry.name.to_owned(),
-            workload: group.workload.name().to_owned(),
-            threads: group.threads,
-            scale: self.mode.scale(),
-            seed: self.seed,
-            inputs: self.input_files.clone(),
-        }
+        let at = |&workload| {
+            self.threads.iter().map(move |&threads| Group { work: Work::Listed(workload), threads })
+        };
+        self.workloads.iter().flat_map(at).chain(self.programs.iter().map(Group::program)).collect()
     }
 
     pub(super) fn effort(&self) -> Effort {
@@ -235,28 +202,33 @@ impl Pace {
 
 /// The groups that get a timeline, of which `walls` tells how long one round of each took.
 ///
-/// A full run draws all. A quick run draws one thread count, the most telling workloads first, as many as fit into its
-/// share of the time.
+/// A full run draws all. A quick run draws programs, and workloads at one thread count, the most telling first: that one
+/// in any case, and of the others as many as fit into its share of the time.
 pub(super) fn with_timeline(settings: &Settings, groups: &[Group], walls: &[Duration]) -> Vec<usize> {
     if settings.mode == Mode::Full {
         return (0..groups.len()).collect();
     }
     let distance = |group: &&Group| group.threads.abs_diff(TIMELINE_THREADS);
-    let Some(threads) = groups.iter().min_by_key(distance).map(|group| group.threads) else {
-        return Vec::new();
+    let listed = groups.iter().filter(|group| !group.is_program());
+    let threads = listed.min_by_key(distance).map(|group| group.threads);
+    let rank = |group: &Group| match group.work {
+        Work::Program(_) => 0,
+        Work::Listed(workload) => {
+            let is = |telling: &&str| workload.name().starts_with(*telling);
+            1 + TELLING.iter().position(is).unwrap_or(TELLING.len())
+        }
     };
-    let rank =
-        |name: &str| TELLING.iter().position(|telling| name.starts_with(telling)).unwrap_or(TELLING.len());
-    let mut places: Vec<usize> =
-        (0..groups.len()).filter(|&place| groups[place].threads == threads).collect();
-    places.sort_by_key(|&place| rank(groups[place].workload.name()));
+    let chosen = |group: &Group| group.is_program() || Some(group.threads) == threads;
+    let mut places: Vec<usize> = (0..groups.len()).filter(|&place| chosen(&groups[place])).collect();
+    places.sort_by_key(|&place| rank(&groups[place]));
+    let most_telling = places.first().copied();
     let mut left = QUICK_BUDGET.mul_f64(TIMELINE_SHARE);
     places.retain(|&place| match left.checked_sub(walls[place]) {
         Some(rest) => {
             left = rest;
             true
         }
-        None => false,
+        None => Some(place) == most_telling,
     });
     places
 }

@@ -10,9 +10,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::launch::{CLEARED, Launch};
 use super::timeline::{TICK, Timeline};
-use crate::cell::{Answer, Order};
-use crate::switch;
+use crate::cell::Answer;
+use crate::machine;
 
 /// How one run of a cell ended.
 pub(super) struct Cell {
@@ -22,20 +23,30 @@ pub(super) struct Cell {
 }
 
 /// Runs a cell. With a timeline, the process is sampled while it runs.
-pub(super) fn run(program: &Path, order: &Order, timeout: Duration, timeline: Option<&mut Timeline>) -> Cell {
+pub(super) fn run(
+    program: &Path,
+    launch: &Launch,
+    timeout: Duration,
+    timeline: Option<&mut Timeline>,
+) -> Cell {
     let start = Instant::now();
     let mut command = Command::new(program);
+    for name in CLEARED {
+        command.env_remove(name);
+    }
     command
         .arg0("strata")
-        .args(order.arguments())
-        .env(&*switch::VARIABLE.to_string_lossy(), &order.strategy)
+        .args(&launch.arguments)
+        .envs(launch.environment.iter().map(|(name, value)| (name, value)))
+        // What it starts itself ends with it.
+        .process_group(0)
         // A panic's message shall be the last line.
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let answer = match command.spawn() {
-        Ok(child) => wait(child, start, timeout, timeline),
+        Ok(child) => wait(child, start, timeout, launch.by_child, timeline),
         Err(error) => Err(format!("cannot start a process: {error}")),
     };
     Cell { answer, wall: start.elapsed() }
@@ -45,6 +56,7 @@ fn wait(
     mut child: Child,
     start: Instant,
     timeout: Duration,
+    by_child: bool,
     mut timeline: Option<&mut Timeline>,
 ) -> Result<Answer, String> {
     // Nothing is ever sent: the channel is closed once both streams have ended, which is when the process has.
@@ -60,7 +72,11 @@ fn wait(
             Err(RecvTimeoutError::Timeout) => {}
         }
         if let Some(timeline) = &mut timeline {
-            timeline.look(child.id(), start.elapsed());
+            let process =
+                if by_child { machine::children(child.id()).first().copied() } else { Some(child.id()) };
+            if let Some(process) = process {
+                timeline.look(process, start.elapsed());
+            }
         }
         if start.elapsed() >= timeout {
             timed_out = true;
@@ -68,8 +84,7 @@ fn wait(
         }
     }
     if timed_out {
-        // Fails only when the process has ended in the meantime.
-        let _ = child.kill();
+        machine::kill_group(child.id());
     }
     let status = child.wait().map_err(|error| format!("cannot wait for the process: {error}"))?;
     let text = |stream: Option<JoinHandle<String>>| stream.and_then(|stream| stream.join().ok());
@@ -101,7 +116,7 @@ fn judge(status: ExitStatus, output: &str, errors: &str) -> Result<Answer, Strin
     match status.code() {
         Some(0) => {}
         // The cell's own way to fail: its line says all.
-        Some(1) if !said.is_empty() => return Err(said.to_owned()),
+        Some(1) if !said.is_empty() => return Err(with_loader(said, errors)),
         code => return Err(with(format!("exit status {}", code.unwrap_or(-1)))),
     }
     let line = output.lines().last().unwrap_or_default();
@@ -109,6 +124,14 @@ fn judge(status: ExitStatus, output: &str, errors: &str) -> Result<Answer, Strin
         return Err(with("ended without an answer".to_owned()));
     }
     serde_json::from_str(line).map_err(|error| format!("gave an answer that cannot be read: {error}"))
+}
+
+/// The cell's line, with what the loader said about a library that it could not preload.
+fn with_loader(said: &str, errors: &str) -> String {
+    match errors.lines().find_map(|line| line.strip_prefix("ERROR: ld.so: ")) {
+        Some(loader) => format!("{said}; the loader says: {loader}"),
+        None => said.to_owned(),
+    }
 }
 
 /// The last line that says something.
@@ -143,8 +166,7 @@ mod tests {
         ExitStatus::from_raw(wait)
     }
 
-    const ANSWER: &str =
-        r#"{"operations":10,"elapsed_ns":100,"checksum":7,"peak_rss_kib":1,"minor_faults":2,"proof":"p"}"#;
+    const ANSWER: &str = r#"{"operations":10,"elapsed_ns":100,"checksum":7,"cpu_ns":90,"peak_rss_kib":1,"minor_faults":2,"proof":"p"}"#;
 
     #[test]
     fn an_answer_is_read() {
@@ -161,6 +183,14 @@ mod tests {
             "killed by signal 6 (SIGABRT): memory allocation of 64 bytes failed"
         );
         assert_eq!(reason(1 << 8, "", "strata: allocator not proved: x\n"), "allocator not proved: x");
+        assert_eq!(
+            reason(
+                1 << 8,
+                "",
+                "ERROR: ld.so: object 'x' cannot be preloaded: ignored.\nstrata: not proved\n"
+            ),
+            "not proved; the loader says: object 'x' cannot be preloaded: ignored."
+        );
         assert_eq!(reason(1 << 8, "", ""), "exit status 1");
         assert_eq!(
             reason(
@@ -174,26 +204,19 @@ mod tests {
         assert!(reason(0, "gibberish\n", "").starts_with("gave an answer that cannot be read: "));
     }
 
-    fn order() -> Order {
-        Order {
-            strategy: "system".to_owned(),
-            workload: "churn".to_owned(),
-            threads: 1,
-            scale: 1,
-            seed: 1,
-            inputs: Vec::new(),
-        }
+    fn launch() -> Launch {
+        Launch { arguments: vec!["cell".to_owned()], environment: Vec::new(), by_child: false }
     }
 
     #[test]
     fn a_program_that_is_not_there_fails() {
-        let cell = run(Path::new("/no/such/program"), &order(), Duration::from_secs(1), None);
+        let cell = run(Path::new("/no/such/program"), &launch(), Duration::from_secs(1), None);
         assert!(cell.answer.unwrap_err().starts_with("cannot start a process: "));
     }
 
     #[test]
     fn a_program_that_says_nothing_fails() {
-        let cell = run(Path::new("/bin/true"), &order(), Duration::from_secs(10), None);
+        let cell = run(Path::new("/bin/true"), &launch(), Duration::from_secs(10), None);
         assert_eq!(cell.answer.unwrap_err(), "ended without an answer");
     }
 }

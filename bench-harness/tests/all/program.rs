@@ -34,6 +34,7 @@ pub(crate) fn strata(arguments: &[&str], environment: &[(&str, &str)]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_strata"))
         .args(arguments)
         .env_remove("STRATA_TEST_CELL")
+        .env_remove("LD_PRELOAD")
         .env_remove("STRATA_TEST_ALLOW_DEBUG")
         .env_remove("CLICOLOR_FORCE")
         .envs(environment.iter().copied())
@@ -79,14 +80,31 @@ impl Drop for Folder {
 /// A small matrix with `faults` in some cells: one workload, two threads, one round unless
 /// `more` says how many.
 pub(crate) fn small_matrix(more: &[&str], faults: &str) -> (Run, Matrix, Folder) {
-    let folder = Folder::new();
-    let mut arguments = "matrix --quick --only churn --threads 2 --output".split(' ').collect::<Vec<_>>();
-    arguments.push(folder.text());
+    small_matrix_with(more, &[("STRATA_TEST_CELL", faults)])
+}
+
+/// The same with these environment variables.
+pub(crate) fn small_matrix_with(more: &[&str], environment: &[(&str, &str)]) -> (Run, Matrix, Folder) {
+    let mut arguments = "--quick --only churn --threads 2".split(' ').collect::<Vec<_>>();
     if !more.contains(&"--rounds") {
         arguments.extend(["--rounds", "1"]);
     }
+    // A machine with much else to do shall not decide a test.
+    if !more.contains(&"--timeout") {
+        arguments.extend(["--timeout", "600"]);
+    }
     arguments.extend(more);
-    let environment = [("STRATA_TEST_ALLOW_DEBUG", "1"), ("STRATA_TEST_CELL", faults)];
+    matrix_of(&arguments, environment)
+}
+
+/// Any matrix, written to a folder of its own.
+pub(crate) fn matrix_of(more: &[&str], environment: &[(&str, &str)]) -> (Run, Matrix, Folder) {
+    let folder = Folder::new();
+    let mut arguments = vec!["matrix"];
+    arguments.extend(more);
+    arguments.extend(["--output", folder.text()]);
+    let mut environment = environment.to_vec();
+    environment.push(("STRATA_TEST_ALLOW_DEBUG", "1"));
     let run = strata(&arguments, &environment);
     let json = std::fs::read_to_string(folder.path().join("matrix.json"))
         .unwrap_or_else(|error| panic!("no matrix.json: {error}\n{}", run.errors));

@@ -61,6 +61,7 @@ fn small(cells: &[(&str, &str, Option<Interval>, Option<u64>)]) -> Matrix {
             rounds: 5,
             ns_per_op: ratio.map(|_| interval(10.0, 9.0, 11.0)),
             ratio: *ratio,
+            cpu_ms: None,
             peak_rss_kib: *rss,
             minor_faults: None,
             checksum: String::new(),

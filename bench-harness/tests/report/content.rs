@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bench_harness::report::{Written, terminal, write_all};
-use bench_harness::schema::{Matrix, Status};
+use bench_harness::schema::{Cell, Matrix, Status, WorkloadNote};
 
 use super::sample;
 
@@ -254,9 +254,69 @@ fn the_end_of_a_run_names_the_files_and_what_to_type() {
             .ends_with("next: cargo matrix --only larson --strategies system --threads 8\n")
     );
     matrix.cells.retain(|cell| cell.status != Status::Failed);
-    assert!(terminal::closing(&matrix, &written).ends_with("next: cargo matrix\n"));
+    assert!(terminal::closing(&matrix, &written).ends_with("next: cargo matrix --features peers\n"));
     matrix.mode = "full".to_owned();
     assert!(terminal::closing(&matrix, &written).ends_with("next: cargo matrix --input FILE\n"));
+}
+
+/// A matrix with one program beside the workloads, and a row that only its command defines.
+fn with_program() -> Matrix {
+    let mut matrix = sample::matrix();
+    matrix.command = "cargo matrix --quick --program 'sqlite3 x.db' --preload je=/lib/je.so".to_owned();
+    matrix.workloads.push(WorkloadNote {
+        name: "sqlite3".to_owned(),
+        about: "`sqlite3 x.db`, with the allocator preloaded; one operation is a run.".to_owned(),
+        command: "sqlite3 x.db".to_owned(),
+    });
+    let as_program = |cell: &Cell| Cell {
+        workload: "sqlite3".to_owned(),
+        threads: 0,
+        status: Status::Ok,
+        reason: String::new(),
+        cpu_ms: Some(123.4),
+        ..cell.clone()
+    };
+    let programs = matrix.cells.iter().filter(|cell| cell.workload == "churn" && cell.threads == 1);
+    let programs: Vec<Cell> = programs.map(as_program).collect();
+    matrix.cells.extend(programs);
+    matrix
+}
+
+#[test]
+fn programs_have_a_place_of_their_own_beside_workloads() {
+    let matrix = with_program();
+    let texts = texts(&matrix, "program");
+    let terminal = terminal::table(&matrix, 0, false);
+    let (_, after) = terminal.split_once("Time, own threads\n").expect("a table of programs");
+    let (table, _) = after.split_once("\n\n").expect("its end");
+    assert!(table.contains(" sqlite3 ") && !table.contains(" churn "), "{table}");
+    assert!(terminal.contains("Processor time of programs\n"));
+    let (_, card) = texts.html.split_once("<h3>sqlite3</h3>").expect("a card");
+    let (card, _) = card.split_once("</article>").expect("its end");
+    assert_eq!(card.matches("<b>own threads</b>").count(), 3, "one row of plots");
+    assert!(!card.contains("<b>1 thread</b>"));
+    assert!(texts.html.contains("data-v=\"0\">own</td>"));
+    let (_, details) = texts.markdown.split_once("<b>sqlite3</b>").expect("a part of its own");
+    assert!(details.contains("| processor time, own threads |") && details.contains("| 123 ms |"));
+    assert!(!texts.markdown.split_once("<b>sqlite3</b>").unwrap().0.contains("processor time"));
+    let records = parse_csv(&texts.csv);
+    let column = |name: &str| records[0].iter().position(|head| head == name).unwrap();
+    let row = records.iter().find(|row| row[column("workload")] == "sqlite3").unwrap();
+    assert_eq!((row[column("threads")].as_str(), row[column("cpu_ms")].as_str()), ("0", "123.4"));
+    assert!(value(&texts.json)["workloads"][15]["command"] == "sqlite3 x.db");
+}
+
+#[test]
+fn what_only_the_command_line_defines_is_repeated_by_it() {
+    let mut matrix = with_program();
+    let written = texts(&matrix, "repeat").written;
+    matrix.cells.retain(|cell| cell.status != Status::Failed);
+    let next = "next: cargo matrix --program 'sqlite3 x.db' --preload je=/lib/je.so\n";
+    assert!(terminal::closing(&matrix, &written).ends_with(next));
+    let program = matrix.cells.iter_mut().find(|cell| cell.threads == 0 && cell.strategy == "bump").unwrap();
+    program.status = Status::Failed;
+    let again = format!("next: {}\n", matrix.command);
+    assert!(terminal::closing(&matrix, &written).ends_with(&again));
 }
 
 #[test]

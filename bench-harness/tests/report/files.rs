@@ -52,7 +52,7 @@ fn an_old_report_is_replaced_not_overwritten() {
     let mut rest = String::new();
     reader.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, old[4..]);
-    assert!(fs::read_to_string(dir.join("matrix.json")).unwrap().starts_with("{\n\"schema\": 1"));
+    assert!(fs::read_to_string(dir.join("matrix.json")).unwrap().starts_with("{\n\"schema\": 2"));
 }
 
 #[test]

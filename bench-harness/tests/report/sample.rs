@@ -112,7 +112,11 @@ pub(crate) fn matrix() -> Matrix {
         ],
         workloads: WORKLOADS
             .iter()
-            .map(|(name, about)| WorkloadNote { name: (*name).to_owned(), about: (*about).to_owned() })
+            .map(|(name, about)| WorkloadNote {
+                name: (*name).to_owned(),
+                about: (*about).to_owned(),
+                command: String::new(),
+            })
             .collect(),
         cells,
     }
@@ -164,6 +168,7 @@ fn cell(
         rounds: if ok { 11 } else { 0 },
         ns_per_op: ok.then_some(Interval { median: ns, lo: ns * 0.97, hi: ns * 1.04 }),
         ratio: ok.then_some(ratio),
+        cpu_ms: (ok && workload != "zeroed").then_some(ns / 7.0),
         peak_rss_kib: (ok && !(strategy == "snmalloc" && workload == "zeroed")).then_some(peak as u64),
         minor_faults: (ok && workload != "json").then_some((peak / 4.0) as u64),
         checksum: if ok { "5d1f0a7be3c40912".to_owned() } else { String::new() },

@@ -30,8 +30,8 @@ fn card(grid: &Grid<'_>, number: usize, workload: &str) -> String {
         escape::text(grid.about(workload)),
         if times.any { "" } else { " two" }
     );
-    for &threads in &grid.threads {
-        let many = format::plural(threads, "thread");
+    for threads in grid.threads_of(workload) {
+        let many = format::thread_count(threads);
         let mut figure = |title: &str, plot: &str| {
             out.push_str(&format!("<figure><figcaption><b>{many}</b> {title}</figcaption>{plot}</figure>"));
         };

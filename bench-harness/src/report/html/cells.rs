@@ -7,7 +7,7 @@ use crate::report::summary::{Verdict, verdict};
 use crate::schema::{Cell, Status};
 
 /// Heading, and whether the column holds figures.
-const COLUMNS: [(&str, bool); 13] = [
+const COLUMNS: [(&str, bool); 14] = [
     ("Workload", false),
     ("Threads", true),
     ("Strategy", false),
@@ -16,6 +16,7 @@ const COLUMNS: [(&str, bool); 13] = [
     ("95 % interval", true),
     ("Verdict", false),
     ("Per operation", true),
+    ("CPU time", true),
     ("Peak memory", true),
     ("Memory ratio", true),
     ("Minor faults", true),
@@ -70,7 +71,11 @@ fn row(out: &mut String, grid: &Grid<'_>, cell: &Cell) {
         out.push_str(&format!("<td class=\"{class}\">{}</td>", escape::text(value)));
     };
     text("", &cell.workload);
-    text("num", &cell.threads.to_string());
+    let threads = if cell.threads == 0 { "own".to_owned() } else { cell.threads.to_string() };
+    number(out, Some((cell.threads as f64, threads)));
+    let mut text = |class: &str, value: &str| {
+        out.push_str(&format!("<td class=\"{class}\">{}</td>", escape::text(value)));
+    };
     text("", &cell.strategy);
     match cell.status {
         Status::Ok => text("", status),
@@ -82,6 +87,8 @@ fn row(out: &mut String, grid: &Grid<'_>, cell: &Cell) {
     out.push_str(&format!("<td class=\"v-{}\">{said}</td>", said.split(' ').next().unwrap_or_default()));
     let time = cell.ns_per_op.filter(|_| measured);
     number(out, time.map(|time| (time.median, format::nanoseconds(time.median))));
+    let cpu = cell.cpu_ms.filter(|_| measured);
+    number(out, cpu.map(|cpu| (cpu, format::milliseconds(cpu))));
     let peak = cell.peak_rss_kib.filter(|_| measured);
     number(out, peak.map(|kib| (kib as f64, format::memory(kib))));
     number(out, sets.map(|ratio| (ratio, format::ratio(ratio))));

@@ -58,7 +58,7 @@ fn row(out: &mut String, grid: &Grid<'_>, strategy: &StrategySummary) {
                 "{} <small>{}, {}</small>",
                 format::ratio(place.ratio.median),
                 escape::text(&place.workload),
-                format::plural(place.threads, "thread")
+                format::thread_count(place.threads)
             )
         },
     );
@@ -114,9 +114,10 @@ pub(super) fn table(grid: &Grid<'_>) -> String {
     for _ in &strategies {
         for (index, threads) in grid.threads.iter().enumerate() {
             let class = if index == 0 { " class=\"first\"" } else { "" };
+            let short = if *threads == 0 { "own".to_owned() } else { threads.to_string() };
             out.push_str(&format!(
-                "<th scope=\"col\"{class}><abbr title=\"{}\">{threads}</abbr></th>",
-                format::plural(*threads, "thread")
+                "<th scope=\"col\"{class}><abbr title=\"{}\">{short}</abbr></th>",
+                format::thread_count(*threads)
             ));
         }
     }
@@ -129,6 +130,10 @@ pub(super) fn table(grid: &Grid<'_>) -> String {
         for strategy in &strategies {
             for (index, threads) in grid.threads.iter().enumerate() {
                 let first = if index == 0 { " first" } else { "" };
+                if !grid.threads_of(workload).any(|count| count == *threads) {
+                    out.push_str(&format!("<td class=\"{}\"></td>", first.trim()));
+                    continue;
+                }
                 let (class, text) = glance(grid, workload, *threads, strategy);
                 out.push_str(&format!(
                     "<td class=\"{class}{first}\" data-tip=\"{}\">{text}</td>",

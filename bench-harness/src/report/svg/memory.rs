@@ -122,10 +122,7 @@ pub(in crate::report) fn memory(
         }
         canvas.close();
     }
-    let said = format!(
-        "Peak resident memory, {workload}, {}: {}",
-        format::plural(threads, "thread"),
-        spoken.join("; ")
-    );
+    let said =
+        format!("Peak resident memory, {workload}, {}: {}", format::thread_count(threads), spoken.join("; "));
     canvas.finish("plot", &said, "")
 }

@@ -66,7 +66,7 @@ pub(in crate::report) fn ratio(
     let said = format!(
         "Time ratio to {}, {workload}, {}: {}",
         grid.matrix.baseline,
-        format::plural(threads, "thread"),
+        format::thread_count(threads),
         spoken.join("; ")
     );
     canvas.finish("plot", &said, "")

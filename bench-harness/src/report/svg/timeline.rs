@@ -151,7 +151,7 @@ pub(in crate::report) fn timeline(
     spoken.reverse();
     let said = format!(
         "Resident memory over time, {workload}, {}: {}",
-        format::plural(threads, "thread"),
+        format::thread_count(threads),
         spoken.join("; ")
     );
     // What the script needs to turn the pointer's place into a time.
@@ -168,7 +168,7 @@ fn not_sampled(grid: &Grid<'_>, workload: &str, threads: usize) -> String {
     let middle = ((LEFT + RIGHT) / 2.0, (TOP + bottom(grid)) / 2.0);
     canvas.text("none", Anchor::Middle, middle, "not sampled in this run");
     let said =
-        format!("Resident memory over time, {workload}, {}: not sampled", format::plural(threads, "thread"));
+        format!("Resident memory over time, {workload}, {}: not sampled", format::thread_count(threads));
     canvas.finish("plot", &said, "")
 }
 
