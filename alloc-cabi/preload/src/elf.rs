@@ -18,7 +18,6 @@ const ET_DYN: u64 = 3;
 const SHT_SYMTAB: u64 = 2;
 const SHT_DYNAMIC: u64 = 6;
 const SHT_DYNSYM: u64 = 11;
-const DT_NEEDED: u64 = 1;
 const DT_FLAGS_1: u64 = 0x6fff_fffb;
 const DF_1_PIE: u64 = 0x0800_0000;
 
@@ -103,24 +102,23 @@ impl<'f> Elf<'f> {
         })
     }
 
-    /// A string of the section that `section` links to.
-    fn linked_string(&self, section: Section, offset: u64) -> Option<&'f [u8]> {
-        let strings = self.sections().nth(usize::try_from(section.link).ok()?)?;
-        let rest = self.range(strings.offset, strings.size)?.get(usize::try_from(offset).ok()?..)?;
-        rest.split(|&byte| byte == 0).next()
-    }
-
     /// Names of the symbols that the file defines.
     pub(crate) fn defined(&self) -> impl Iterator<Item = &'f [u8]> {
-        self.symbols_of(|kind| matches!(kind, SHT_SYMTAB | SHT_DYNSYM))
+        self.symbols_of(|kind| matches!(kind, SHT_SYMTAB | SHT_DYNSYM), true)
     }
 
     /// Names of the symbols that the file offers to others.
     pub(crate) fn exported(&self) -> impl Iterator<Item = &'f [u8]> {
-        self.symbols_of(|kind| kind == SHT_DYNSYM)
+        self.symbols_of(|kind| kind == SHT_DYNSYM, true)
     }
 
-    fn symbols_of(&self, wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = &'f [u8]> {
+    /// Names of the symbols that the file takes from others.
+    pub(crate) fn imported(&self) -> impl Iterator<Item = &'f [u8]> {
+        self.symbols_of(|kind| kind == SHT_DYNSYM, false)
+    }
+
+    /// Names in the symbol tables of the kinds wanted, of those that are defined here or of the others.
+    fn symbols_of(&self, wanted: impl Fn(u64) -> bool, defined: bool) -> impl Iterator<Item = &'f [u8]> {
         let elf = *self;
         let tables = self.sections().filter(|section| wanted(section.kind));
         let tables: Vec<_> = tables.filter(|table| table.entry >= 24).collect();
@@ -130,22 +128,12 @@ impl<'f> Elf<'f> {
             (0..table.size / table.entry).filter_map(move |index| {
                 let symbol = table.offset.checked_add(index * table.entry)?;
                 // Section 0 is that of symbols defined elsewhere.
-                if elf.number(symbol + 6, 2)? == 0 {
+                if (elf.number(symbol + 6, 2)? != 0) != defined {
                     return None;
                 }
                 let name = usize::try_from(elf.number(symbol, 4)?).ok()?;
                 strings.get(name..)?.split(|&byte| byte == 0).next()
             })
-        })
-    }
-
-    /// Names of the libraries that the program needs.
-    pub(crate) fn needed(&self) -> impl Iterator<Item = &'f [u8]> {
-        let elf = *self;
-        self.dynamic_sections().into_iter().flat_map(move |table| {
-            elf.entries(table)
-                .filter(|&(tag, _)| tag == DT_NEEDED)
-                .filter_map(move |(_, value)| elf.linked_string(table, value))
         })
     }
 

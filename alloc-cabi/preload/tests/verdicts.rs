@@ -61,6 +61,21 @@ fn programs_with_an_allocator_are_named() {
 }
 
 #[test]
+fn a_shared_allocator_is_replaced_unless_its_own_functions_are_called() {
+    let library = "void *mallocx(unsigned long n, int f) { return (void *)(n + f); }
+        int mallctl(const char *n) { return *n; }";
+    let library = compiled("libjemalloc.so.2", library, &["-shared", "-fPIC"]);
+    let linked = |name: &str, call: &str| {
+        let source = format!(
+            "void *mallocx(unsigned long, int); int mallctl(const char *); int main(void) {{ return {call} != 0; }}"
+        );
+        compiled(name, &source, &[library.to_str().unwrap()])
+    };
+    assert_eq!(examine(&linked("asks", "mallctl(\"x\")")).unwrap(), Verdict::Served);
+    assert_eq!(refused(&linked("takes", "mallocx(8, 0)")), Reason::Embeds("jemalloc"));
+}
+
+#[test]
 fn other_files_are_refused_and_damaged_ones_survived() {
     let program = compiled("damaged", MAIN, &[]);
     let bytes = fs::read(&program).unwrap();
