@@ -9,6 +9,7 @@ use core::fmt;
 use alloc_core::line::Line;
 
 use crate::errno::KeepErrno;
+use crate::hush::Hush;
 use crate::own_fd::{self, Standing};
 use crate::text::Text;
 
@@ -152,8 +153,8 @@ pub fn close(fd: c_int) {
     }
 }
 
-/// Writes everything, in one call of the system where it takes that. In a process that has the tracer's descriptor from
-/// another one, nothing, silently: the file is the other's.
+/// Writes everything, in one call of the system where it takes that. Raises no signal. In a process that has the tracer's
+/// descriptor from another one, nothing, silently: the file is the other's.
 ///
 /// # Errors
 /// The system's error number; part of the bytes may have been written.
@@ -164,6 +165,7 @@ pub fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), Refused> {
         Standing::Lost => return Err(Refused(libc::EBADF)),
     }
     let errno = KeepErrno::new();
+    let hush = Hush::new();
     while !bytes.is_empty() {
         // SAFETY: the pointer and length are those of one slice.
         let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
@@ -172,7 +174,11 @@ pub fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), Refused> {
             Ok(written) => bytes = bytes.get(written..).unwrap_or(&[]),
             Err(_) if errno.now() == libc::EINTR => {}
             Err(_) if errno.now() == libc::EAGAIN => wait_writable(fd),
-            Err(_) => return Err(Refused(errno.now())),
+            Err(_) => {
+                let refused = errno.now();
+                hush.refused(refused);
+                return Err(Refused(refused));
+            }
         }
     }
     Ok(())

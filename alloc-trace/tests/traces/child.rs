@@ -84,7 +84,18 @@ extern "C" fn work() {
     let (Ok(work), Ok(path)) = (std::env::var("TRACED_WORK"), std::env::var("TRACED_PATH")) else { return };
     let mode = std::env::var("TRACED_MODE").unwrap_or_default();
     let options = std::env::var("TRACED_OPTIONS").unwrap_or_default();
-    let place = if work == "full" { "/dev/full".to_owned() } else { path };
+    let mut reader = -1;
+    let place = match work.as_str() {
+        "full" => "/dev/full".to_owned(),
+        "unread" => {
+            let mut ends = [0; 2];
+            // SAFETY: a place for two descriptors.
+            assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
+            reader = ends[0];
+            format!("fd={}", ends[1])
+        }
+        _ => path,
+    };
     let mut settings = Settings::default();
     settings.set(b"STRATA_TRACE", format!("{mode}{place}{options}").as_bytes(), std::process::id()).unwrap();
     TRACER.start(&settings);
@@ -100,6 +111,17 @@ extern "C" fn work() {
         "forks" => forks(),
         "bursts" => bursts(),
         "full" => tidy(),
+        "unread" => {
+            // SAFETY: a descriptor of ours, which nothing else uses.
+            unsafe { libc::close(reader) };
+            threads();
+        }
+        "limited" => {
+            let limit = libc::rlimit { rlim_cur: 100_000, rlim_max: 100_000 };
+            // SAFETY: a limit that exists, and a value for it.
+            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
+            threads();
+        }
         "sizes" => sizes(),
         other => panic!("no work {other}"),
     }

@@ -146,6 +146,19 @@ fn a_full_disk_stops_the_trace_and_not_the_program() {
     assert_eq!(run.stderr, line);
 }
 
+/// Signals of refused writes end a program that does not know of them: the tracer's writes raise none. The child works before
+/// `main`, where the standard library has not yet turned one of them off.
+#[test]
+fn a_refused_write_ends_the_trace_and_not_the_program() {
+    for (work, reason) in [("unread", "the reader is gone"), ("limited", "the file would be too large")] {
+        let run = run(work);
+        assert!(run.counted.is_some());
+        let line =
+            format!("strata: trace: cannot write the trace: {reason}; tracing ends, the program goes on\n");
+        assert_eq!(run.stderr, line);
+    }
+}
+
 #[test]
 fn any_damage_is_survived() {
     let plain = run("leaks").bytes();
