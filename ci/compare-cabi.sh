@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# What a call through the preloaded libstrata.so costs over the same call of the same strategy linked into a Rust program:
-# one program, one loop, C's four calls through a table of functions. Instructions are counted by callgrind, without those
-# of the loop; times are medians of ratios of interleaved pairs. `freelist` and `mem_io` are reached through a handle where they are
-# linked in, and stand behind a gate for forks and signal handlers in the library: other work, not only another way.
+# What calls through the preloaded libstrata.so cost over the same calls of the same strategy, ptmalloc, linked into a Rust
+# program: one program (bench-harness/examples/c_calls.rs), one loop, C's four calls through a table of functions.
+# Instructions of each function, with all that it calls, are counted by callgrind; the time of the whole loop is the median
+# of the ratios of interleaved pairs.
 #
-#   ci/compare-cabi.sh [PAIRS, default 21]     the table
+#   ci/compare-cabi.sh [PAIRS, default 41]     the table
 #   ci/compare-cabi.sh --count                 instructions only
+#
+# STRATA_LIBRARY names a library that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-pairs=${1:-21}
-for tool in valgrind callgrind_annotate; do
-  command -v "$tool" > /dev/null || { echo "compare-cabi: $tool is not installed; nothing was counted" >&2; exit 77; }
-done
+pairs=${1:-41}
+command -v valgrind > /dev/null || { echo "compare-cabi: valgrind is not installed; nothing was counted" >&2; exit 77; }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 target=${CARGO_TARGET_DIR:-target}
@@ -24,28 +24,31 @@ library=$(realpath "$library")
 cargo build -q --release -p bench-harness --example c_calls
 program=$target/release/examples/c_calls
 
-steps=200000 # of two rounds, as in the example
-count() { # preloaded library, strategy of the library, what is called: instructions of a step, the loop's among them
-  LD_PRELOAD=$1 STRATA_STRATEGY=$2 valgrind --tool=callgrind --callgrind-out-file="$scratch/out" --collect-atstart=no \
-    '--toggle-collect=*c_calls*round*' "$program" "$3" 1 > /dev/null 2> "$scratch/log" || { cat "$scratch/log" >&2; exit 1; }
-  awk -v steps=$steps '/^(summary|totals):/ {n = $2} END {if (!n) exit 1; printf "%.1f", n / steps}' "$scratch/out"
+run() { # c or linked, rounds
+  if [ "$1" = c ]; then LD_PRELOAD=$library STRATA_STRATEGY=ptmalloc "$program" c "$2"; else "$program" linked "$2"; fi
 }
-nothing=$(count "" "" nothing)
-echo "| strategy | instructions a step, linked | preloaded | ratio | time, ratio [lower and upper quartile] |"
-echo "|---|---:|---:|---:|---:|"
-for strategy in ptmalloc freelist mem_io; do
-  linked=$(count "" "" $strategy)
-  preloaded=$(count "$library" $strategy c)
-  time=
-  if [ "$pairs" != --count ]; then
-    run() { if [ "$1" = c ]; then LD_PRELOAD=$library STRATA_STRATEGY=$strategy "$program" c 20; else "$program" $strategy 20; fi; }
-    for ((pair = 0; pair < pairs; pair++)); do
-      # A B B A: a drift of the machine hits both alike.
-      if ((pair % 2)); then b=$(run c); a=$(run linked); else a=$(run linked); b=$(run c); fi
-      awk -v a="$a" -v b="$b" 'BEGIN {print b / a}'
-    done | sort -g > "$scratch/ratios"
-    time=$(awk '{r[NR] = $1} END {printf "%.3f [%.3f, %.3f]", r[int((NR + 1) / 2)], r[int((NR + 3) / 4)], r[int((3 * NR + 3) / 4)]}' "$scratch/ratios")
-  fi
-  awk -v s=$strategy -v l="$linked" -v p="$preloaded" -v n="$nothing" -v t="$time" \
-    'BEGIN {printf "| %s | %.1f | %.1f | %.3f | %s |\n", s, l - n, p - n, (p - n) / (l - n), t}'
+count() { # c or linked, callgrind's pattern for the function, the function: instructions of a call
+  local preload=
+  [ "$1" = linked ] || preload=$library
+  LD_PRELOAD=$preload STRATA_STRATEGY=ptmalloc valgrind --tool=callgrind --callgrind-out-file="$scratch/out" --collect-atstart=no \
+    "--toggle-collect=$2" "$program" "$1" 1 > "$scratch/said" 2> "$scratch/log" || { cat "$scratch/log" >&2; exit 1; }
+  awk -v name="$3" 'NR == FNR {for (i = 2; i < NF; i += 2) if ($i == name) calls = $(i + 1); next}
+    /^(summary|totals):/ {n = $2} END {if (!calls || !n) exit 1; printf "%.2f", n / calls}' "$scratch/said" "$scratch/out"
+}
+run linked 1 > "$scratch/mix"
+echo "| instructions a call | linked | preloaded | ratio |"
+echo "|---|---:|---:|---:|"
+for function in malloc calloc realloc free; do
+  linked=$(count linked "*linked_$function*" $function)
+  preloaded=$(count c "$function" $function)
+  awk -v name=$function -v l="$linked" -v p="$preloaded" 'NR == 1 {for (i = 2; i < NF; i += 2) if ($i == name) n = $(i + 1)}
+    END {printf "| `%s` | %.1f | %.1f | %.3f |\n", name, l, p, p / l; print n * l, n * p >> "'"$scratch/sums"'"}' "$scratch/mix"
 done
+awk '{l += $1; p += $2} END {printf "| all calls of the loop | | | %.3f |\n", p / l}' "$scratch/sums"
+[ "$pairs" = --count ] && exit
+for ((pair = 0; pair < pairs; pair++)); do
+  # A B B A: a drift of the machine hits both alike.
+  if ((pair % 2)); then b=$(run c 20); a=$(run linked 20); else a=$(run linked 20); b=$(run c 20); fi
+  awk -v a="${a%% *}" -v b="${b%% *}" 'BEGIN {print b / a}'
+done | sort -g > "$scratch/ratios"
+awk -v n="$pairs" '{r[NR] = $1} END {printf "time of the loop, preloaded to linked: median of %d pairs %.3f, quartiles %.3f and %.3f\n", n, r[int((NR + 1) / 2)], r[int((NR + 3) / 4)], r[int((3 * NR + 3) / 4)]}' "$scratch/ratios"

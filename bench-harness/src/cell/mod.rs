@@ -19,6 +19,16 @@ pub use order::{Answer, Order, Preloaded};
 
 use crate::{inputs, machine, registry, switch, workload};
 
+/// Shows that a preloaded library serves this process and prints an [`Answer`] with that alone in it.
+///
+/// # Errors
+/// One line on why it was not shown.
+pub fn serves(preloaded: &Preloaded) -> Result<(), String> {
+    let proof = preloaded::prove(preloaded, proof::from_global)
+        .map_err(|reason| format!("allocator not proved: {reason}"))?;
+    print(&Answer { proof, ..Answer::default() })
+}
+
 /// Does what the order says and prints the [`Answer`] as one line.
 ///
 /// # Errors
@@ -63,9 +73,13 @@ pub fn run(order: &Order) -> Result<(), String> {
         proof,
         ended: String::new(),
     };
-    let line = serde_json::to_string(&answer).map_err(|error| error.to_string())?;
-    if fault != Some(faults::Fault::Silent) {
-        writeln!(std::io::stdout(), "{line}").map_err(|error| format!("cannot print the answer: {error}"))?;
+    if fault == Some(faults::Fault::Silent) {
+        return Ok(());
     }
-    Ok(())
+    print(&answer)
+}
+
+fn print(answer: &Answer) -> Result<(), String> {
+    let line = serde_json::to_string(answer).map_err(|error| error.to_string())?;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| format!("cannot print the answer: {error}"))
 }

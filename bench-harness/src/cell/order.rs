@@ -5,7 +5,7 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::contender::Server;
+use crate::contender::{Preload, Server};
 use crate::workload::{Inputs, Job};
 
 /// One run of one workload on one strategy, as the arguments of the hidden verb `cell`.
@@ -50,11 +50,10 @@ impl Preloaded {
     /// What a contender's library is to show; `None` where nothing is preloaded.
     #[must_use]
     pub fn of(server: &Server) -> Option<Self> {
-        let Server::Preloaded(preload) = server else { return None };
-        Some(Self {
-            library: preload.library.to_string_lossy().into_owned(),
-            strategy: preload.strategy.map(|ours| ours.strategy.to_owned()),
-        })
+        match server {
+            Server::Preloaded(preload) => Some(Self::from(preload)),
+            Server::Linked(_) => None,
+        }
     }
 
     /// The arguments that say this to the binary.
@@ -95,8 +94,17 @@ impl Order {
     }
 }
 
+impl From<&Preload> for Preloaded {
+    fn from(preload: &Preload) -> Self {
+        Self {
+            library: preload.library.to_string_lossy().into_owned(),
+            strategy: preload.strategy.map(|ours| ours.strategy.to_owned()),
+        }
+    }
+}
+
 /// What a cell's process measured, printed as one line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Operations done by all threads together.
     pub operations: u64,

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::colour::Colour;
-use crate::cell::Order;
 use crate::cell::program::ProgramOrder;
+use crate::cell::{Order, Preloaded};
 
 /// Measures allocation strategies on identical work.
 #[derive(Debug, Parser)]
@@ -28,6 +28,9 @@ pub(super) enum Verb {
     /// Run one cell and print its measurements: what the matrix starts for each.
     #[command(hide = true)]
     Cell(Order),
+    /// Show that a preloaded library serves this process.
+    #[command(hide = true)]
+    Serves(Preloaded),
     /// Run a program once and print its measurements: what the matrix starts for each.
     #[command(hide = true)]
     Program(ProgramOrder),

@@ -44,6 +44,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Verb::Matrix(args) => matrix::run(&args, &typed, &arguments[1..]),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Cell(order) => cell(crate::cell::run(&order)),
+        Verb::Serves(preloaded) => cell(crate::cell::serves(&preloaded)),
         Verb::Program(order) => cell(crate::cell::program::run(&order)),
     }
 }

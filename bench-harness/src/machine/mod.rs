@@ -11,7 +11,7 @@ use std::process::Command;
 
 pub use cgroup::Limits;
 pub use counter::instruction_counter;
-pub use process::{Usage, children, kill_group, peak_rss_kib, resident_kib};
+pub use process::{Usage, kill_group, peak_rss_kib, program_of, resident_kib};
 
 use crate::schema::Machine;
 use crate::{glibc, registry};

@@ -59,18 +59,17 @@ impl Settings {
     ) -> Result<Launch, String> {
         match &group.work {
             Work::Listed(workload) => {
-                let mut environment = vec![];
-                let mut put = |name: &str, value: &str| environment.push((name.to_owned(), value.to_owned()));
-                let cell = switch::VARIABLE.to_string_lossy();
-                match &contender.server {
-                    Server::Linked(entry) => put(&cell, entry.name),
-                    Server::Preloaded(preload) => {
-                        put(&cell, registry::BASELINE);
-                        preload.environment().iter().for_each(|(name, value)| put(name, value));
-                    }
-                }
                 let arguments = self.order(contender, *workload, group.threads).arguments();
-                Ok(Launch { arguments, environment, by_child: false })
+                let mut launch = Launch { arguments, environment: Vec::new(), by_child: false };
+                match &contender.server {
+                    Server::Linked(entry) => {
+                        let variable =
+                            (switch::VARIABLE.to_string_lossy().into_owned(), entry.name.to_owned());
+                        launch.environment.push(variable);
+                    }
+                    Server::Preloaded(preload) => launch.preload(preload),
+                }
+                Ok(launch)
             }
             Work::Program(program) => {
                 let server = self.under_program(&contender.server)?;
@@ -123,6 +122,22 @@ impl Settings {
 }
 
 impl Launch {
+    /// For the proof of a preloaded library, without any work.
+    pub(super) fn proof(preload: &Preload) -> Self {
+        let mut arguments = vec!["serves".to_owned()];
+        arguments.extend(Preloaded::from(preload).arguments());
+        let mut launch = Self { arguments, environment: Vec::new(), by_child: false };
+        launch.preload(preload);
+        launch
+    }
+
+    /// Puts the process under a library.
+    fn preload(&mut self, preload: &Preload) {
+        let mut put = |name: &str, value: &str| self.environment.push((name.to_owned(), value.to_owned()));
+        put(&switch::VARIABLE.to_string_lossy(), registry::BASELINE);
+        preload.environment().iter().for_each(|(name, value)| put(name, value));
+    }
+
     pub(super) fn program(order: &ProgramOrder) -> Self {
         Self { arguments: order.arguments(), environment: Vec::new(), by_child: true }
     }

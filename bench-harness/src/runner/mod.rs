@@ -84,7 +84,7 @@ fn workloads(settings: &Settings) -> Vec<WorkloadNote> {
     });
     let programs = settings.programs.iter().map(|program| WorkloadNote {
         name: program.name.clone(),
-        about: format!("`{}`, with the allocator preloaded; one operation is a run.", program.command),
+        about: format!("Runs {} with the allocator preloaded; one operation is a run.", program.command),
         command: program.command.clone(),
     });
     listed.chain(programs).collect()
@@ -137,12 +137,18 @@ impl<'s> Run<'s> {
         }
         progress.say("showing for each program that every row's allocator serves it");
         progress.expect(places.iter().map(|&place| self.running(place)).sum());
+        let served: Vec<_> = self.contenders.iter().map(|contender| self.serves(contender)).collect();
         for place in places {
-            for row in 0..self.contenders.len() {
+            for (row, served) in served.iter().enumerate() {
                 if !self.ledger.is_running(place, row) {
                     continue;
                 }
                 progress.cell(&self.name(place, row));
+                if let Err(reason) = served {
+                    self.ledger.fail(place, row, reason.clone());
+                    progress.done();
+                    continue;
+                }
                 match self.run(place, row, true, None).answer {
                     Ok(answer) => self.ledger.prove(place, row, answer.proof),
                     Err(reason) => self.ledger.fail(place, row, reason),
@@ -150,6 +156,14 @@ impl<'s> Run<'s> {
                 progress.done();
             }
         }
+    }
+
+    /// Whether a library serves at all, and not the C library behind it: shown in a process of the harness's own, because
+    /// nobody can ask that of a program.
+    fn serves(&self, contender: &Contender) -> Result<(), String> {
+        let Server::Preloaded(preload) = &contender.server else { return Ok(()) };
+        let launch = launch::Launch::proof(preload);
+        process::run(Path::new(ITSELF), &launch, self.settings.timeout, None).answer.map(|_| ())
     }
 
     /// All timed rounds.

@@ -64,6 +64,8 @@ fn wait(
     let output = child.stdout.take().map(|stream| drain(stream, open.clone()));
     let errors = child.stderr.take().map(|stream| drain(stream, open));
     let mut timed_out = false;
+    // When a program was first seen: what started it is no part of its time.
+    let mut begun = None;
     loop {
         let left = timeout.saturating_sub(start.elapsed());
         let step = if timeline.is_some() { left.min(TICK) } else { left };
@@ -72,10 +74,10 @@ fn wait(
             Err(RecvTimeoutError::Timeout) => {}
         }
         if let Some(timeline) = &mut timeline {
-            let process =
-                if by_child { machine::children(child.id()).first().copied() } else { Some(child.id()) };
+            let process = if by_child { machine::program_of(child.id()) } else { Some(child.id()) };
             if let Some(process) = process {
-                timeline.look(process, start.elapsed());
+                let begun = *begun.get_or_insert(if by_child { start.elapsed() } else { Duration::ZERO });
+                timeline.look(process, start.elapsed().saturating_sub(begun));
             }
         }
         if start.elapsed() >= timeout {

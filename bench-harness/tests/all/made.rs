@@ -6,6 +6,18 @@ use std::sync::OnceLock;
 
 use crate::program::Folder;
 
+/// Every function, and all of them the C library's under another name.
+pub(crate) const FORWARDS: &str = r#"
+#include <stddef.h>
+void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+void __libc_free(void *);
+void *malloc(size_t n) { return __libc_malloc(n); }
+void *calloc(size_t a, size_t b) { return __libc_calloc(a, b); }
+void *realloc(void *p, size_t n) { return __libc_realloc(p, n); }
+int posix_memalign(void **p, size_t a, size_t n) { *p = __libc_memalign(a, n); return 0; }
+void free(void *p) { __libc_free(p); }
+"#;
+
 /// `libstrata.so`, as a debug build; or the one that `STRATA_LIBRARY` names.
 pub(crate) fn strata_library() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();

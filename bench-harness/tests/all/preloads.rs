@@ -2,7 +2,7 @@
 
 use bench_harness::schema::Status;
 
-use crate::made::{shared, strata_library};
+use crate::made::{FORWARDS, shared, strata_library};
 use crate::program::{Folder, cell, small_matrix_with, strata};
 
 /// A whole allocator, of the simplest kind: nothing is ever freed.
@@ -38,18 +38,6 @@ void *realloc(void *p, size_t n) {
 void *memalign(size_t a, size_t n) { return take(a < 16 ? 16 : a, n); }
 void *aligned_alloc(size_t a, size_t n) { return memalign(a, n); }
 int posix_memalign(void **p, size_t a, size_t n) { *p = memalign(a, n); return 0; }
-"#;
-
-/// Every function, and all of them the C library's under another name.
-const FORWARDS: &str = r#"
-#include <stddef.h>
-void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
-void __libc_free(void *);
-void *malloc(size_t n) { return __libc_malloc(n); }
-void *calloc(size_t a, size_t b) { return __libc_calloc(a, b); }
-void *realloc(void *p, size_t n) { return __libc_realloc(p, n); }
-int posix_memalign(void **p, size_t a, size_t n) { *p = __libc_memalign(a, n); return 0; }
-void free(void *p) { __libc_free(p); }
 "#;
 
 /// Only a part of the functions.

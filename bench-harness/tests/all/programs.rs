@@ -2,7 +2,7 @@
 
 use bench_harness::schema::{Matrix, Status};
 
-use crate::made::{compiled, strata_library};
+use crate::made::{FORWARDS, compiled, shared, strata_library};
 use crate::program::{Folder, Run, cell, matrix_of, strata};
 
 /// Commands as workloads, on `system` and our own strategies that `rows` names.
@@ -185,7 +185,23 @@ fn programs_that_a_library_would_not_serve_are_refused() {
 }
 
 #[test]
-fn peers_that_are_linked_in_are_left_out() {
+fn the_c_librarys_allocator_under_another_name_fails() {
+    let folder = Folder::new();
+    let forwards = shared(&folder, "libforwards.so", FORWARDS);
+    let flag = format!("forwards={forwards}");
+    let (run, matrix, _output) = measured(&["echo x"], "system", &["--preload", &flag]);
+    assert_eq!(run.status, 1, "{}", run.errors);
+    let said = &cell(&matrix, "forwards").reason;
+    assert!(
+        said.starts_with(
+            "allocator not proved: a block of 40000 bytes came from the C library's own allocator"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_strategy_of_ours_may_be_a_row_of_another_name() {
     let (run, matrix, _folder) = measured(&["echo x"], "ptmalloc", &["--preload", "mine=strata:freelist"]);
     assert_eq!(run.status, 0, "{}", run.errors);
     assert_eq!(

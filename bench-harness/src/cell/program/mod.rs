@@ -14,7 +14,6 @@ mod order;
 mod proof;
 mod trace;
 
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -33,9 +32,7 @@ use proof::Figures;
 pub fn run(order: &ProgramOrder) -> Result<(), String> {
     // SAFETY: takes no pointers. This process shall not outlive the harness that waits for it.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    let answer = answer(order)?;
-    let line = serde_json::to_string(&answer).map_err(|error| error.to_string())?;
-    writeln!(std::io::stdout(), "{line}").map_err(|error| format!("cannot print the answer: {error}"))
+    super::print(&answer(order)?)
 }
 
 fn answer(order: &ProgramOrder) -> Result<Answer, String> {

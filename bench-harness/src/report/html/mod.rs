@@ -32,6 +32,7 @@ pub(super) fn render(matrix: &Matrix, data: &str) -> String {
         ("summary", overview::summary(&grid, &summary)),
         ("noise", escape::text(&noise)),
         ("geomeans", escape::text(&words::geomeans(&summary, matrix))),
+        ("own", own_threads(&grid).to_owned()),
         ("overview", overview::table(&grid)),
         ("troubles", troubles(&grid)),
         ("index", cards::index(&grid)),
@@ -42,6 +43,11 @@ pub(super) fn render(matrix: &Matrix, data: &str) -> String {
         ("limits", list(words::limits(&grid, &summary).into_iter(), "limits")),
     ];
     template::fill(PAGE, &fields)
+}
+
+/// What the column of programs is, where there is one.
+fn own_threads(grid: &Grid<'_>) -> &'static str {
+    if grid.threads.contains(&0) { "; own: a program, which starts its threads itself" } else { "" }
 }
 
 fn list(items: impl Iterator<Item = String>, class: &str) -> String {
