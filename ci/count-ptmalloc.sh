@@ -20,9 +20,8 @@ echo "$counts" | awk -v check="${1:-}" '
         label["alloc_const"] = "`allocate`, layout known"; label["dealloc_const"] = "`deallocate`, layout known"
         label["batch_alloc"] = "one of 10 000 allocations in a row, 48 bytes"
         label["batch_free"] = "one of 10 000 frees in a row"
-        # The free by size has one more than was planned, for the mark that tells a cached block from one in use.
-        budget["malloc"] = 16; budget["free"] = 22; budget["alloc_layout"] = 18; budget["dealloc_layout"] = 20
-        budget["alloc_bytes"] = 16; budget["dealloc_bytes"] = 17; budget["alloc_const"] = 8; budget["dealloc_const"] = 11
+        budget["malloc"] = 15; budget["free"] = 21; budget["alloc_layout"] = 14; budget["dealloc_layout"] = 16
+        budget["alloc_bytes"] = 13; budget["dealloc_bytes"] = 15; budget["alloc_const"] = 8; budget["dealloc_const"] = 11
         budget["batch_alloc"] = 36; budget["batch_free"] = 36
     }
     { cost[$1] = $2 }

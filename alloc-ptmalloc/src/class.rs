@@ -24,10 +24,10 @@ pub(crate) const FIRST_MEDIUM: usize = (MAX_SMALL + OVERHEAD) / ALIGN + 1;
 /// Below this doubling, classes are small.
 const FIRST_DOUBLING: usize = 10;
 
-/// The class of a request of up to [`MAX_SMALL`] bytes, for callers that give the same size back.
+/// The class of a request of up to [`MAX_SMALL`] bytes, for callers that give the same size back, times 16.
 #[inline]
-pub(crate) const fn small(request: usize) -> usize {
-    (request + OVERHEAD).div_ceil(ALIGN)
+pub(crate) const fn small_at(request: usize) -> usize {
+    (request + (OVERHEAD + ALIGN - 1)) & !(ALIGN - 1)
 }
 
 /// The class of a request above [`MAX_SMALL`] and up to [`MAX_CACHED`].
@@ -38,16 +38,17 @@ pub(crate) const fn medium(request: usize) -> usize {
     FIRST_MEDIUM + (doubling - FIRST_DOUBLING) * 16 + ((over >> (doubling - 4)) - 16)
 }
 
+/// The class of any request up to [`MAX_SMALL`], times 16: never [`TINY`].
+#[inline]
+pub(crate) const fn any_small_at(request: usize) -> usize {
+    let size = small_at(request);
+    if size < MIN_CHUNK { MIN_CHUNK } else { size }
+}
+
 /// The class of any request up to [`MAX_CACHED`]: never [`TINY`].
 #[inline]
 pub(crate) const fn of_request(request: usize) -> usize {
-    if request > MAX_SMALL {
-        medium(request)
-    } else {
-        // The larger of two sizes, not a choice between two classes: as an offset in the thread cache it needs no shift.
-        let size = (request + OVERHEAD + ALIGN - 1) & !(ALIGN - 1);
-        (if size < MIN_CHUNK { MIN_CHUNK } else { size }) / ALIGN
-    }
+    if request > MAX_SMALL { medium(request) } else { any_small_at(request) / ALIGN }
 }
 
 /// The chunk size of a class.
@@ -130,7 +131,7 @@ mod tests {
 
         #[test]
         fn known_sizes_meet_header_sizes(request in 0..=MAX_SMALL) {
-            let (known, found) = (small(request), of_request(request));
+            let (known, found) = (small_at(request) / ALIGN, of_request(request));
             prop_assert!(known == found || (known == TINY && request <= 8));
         }
     }

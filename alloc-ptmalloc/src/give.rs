@@ -17,13 +17,15 @@ use crate::tcache::ThreadCache;
 use crate::tcache::slot::Slot;
 
 impl<B: Backend, S: Slot> Ptmalloc<B, S> {
-    /// A class without room in the loaded magazine.
+    /// A class without room in the loaded magazine. `at` is the class times 16: what the fast paths have in a register, and
+    /// would have to keep another one for the class.
     ///
     /// # Safety
-    /// `block` is in use, of a chunk of `class` or larger, and given up by its holder.
+    /// `block` is in use, of a chunk of the class or larger, and given up by its holder.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn full(&self, class: usize, block: NonNull<u8>) {
+    pub(crate) unsafe fn full(&self, at: usize, block: NonNull<u8>) {
+        let class = at / ALIGN;
         let Some(inside) = self.enter() else {
             // SAFETY: given up by its holder.
             return unsafe { self.postpone(block) };
@@ -49,7 +51,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             // SAFETY: the calling thread's cache; a block that `layout` fits lies in a chunk of its class or larger.
             if !unsafe { self.here().push(class, block) } {
                 // SAFETY: as above.
-                unsafe { self.full(class, block) };
+                unsafe { self.full(class * ALIGN, block) };
             }
         } else if request <= MAX_CACHED && self.config().era == Era::Ours && heap::holds(block.addr().get()) {
             let (class, align) = (class::of_request(request), layout.align());

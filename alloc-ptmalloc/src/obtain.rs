@@ -23,10 +23,11 @@ const MAX_ALIGN_IN_HEAP: usize = 1 << 20;
 pub(crate) type Block = (NonNull<u8>, usize);
 
 impl<B: Backend, S: Slot> Ptmalloc<B, S> {
-    /// A class without a block in the loaded magazine.
+    /// A class without a block in the loaded magazine. `at` is the class times 16, as for [`full`](Self::full).
     #[cold]
     #[inline(never)]
-    pub(crate) fn miss(&self, class: usize) -> Result<NonNull<u8>, AllocError> {
+    pub(crate) fn miss(&self, at: usize) -> Result<NonNull<u8>, AllocError> {
+        let class = at / ALIGN;
         let inside = self.enter().ok_or(AllocError)?;
         let instance = self.instance()?;
         if let Some(cache) = inside.cache(instance) {
@@ -74,7 +75,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             // SAFETY: the calling thread's cache.
             match unsafe { self.here().pop(class) } {
                 Some(block) => Ok(block),
-                None => self.miss(class),
+                None => self.miss(class * ALIGN),
             }
         } else {
             if let Some(block) = self.large_hit(request) {

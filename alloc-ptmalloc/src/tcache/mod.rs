@@ -138,6 +138,19 @@ impl ThreadCache {
         unsafe { self.bins.get_unchecked(class) }
     }
 
+    /// The bin of a class, by the class times 16: what a small request is rounded up to, and where the bin lies.
+    ///
+    /// # Safety
+    /// `at` is 16 times a class.
+    #[inline]
+    unsafe fn bin_at(&self, at: usize) -> &Bin {
+        debug_assert!(at % size_of::<Bin>() == 0 && at / size_of::<Bin>() < CLASSES);
+        // SAFETY: so far into the bins, by the caller's promise.
+        let bin = unsafe { self.bins.as_ptr().byte_add(at) };
+        // SAFETY: a bin lies there, which lives as long as the cache.
+        unsafe { &*bin }
+    }
+
     #[inline]
     fn spare(&self, class: usize) -> &Spare {
         debug_assert!(class < CLASSES);
@@ -250,7 +263,18 @@ impl ThreadCache {
     /// This is the calling thread's cache.
     #[inline]
     pub(crate) unsafe fn pop(&self, class: usize) -> Option<NonNull<u8>> {
-        let bin = self.bin(class);
+        // SAFETY: the caller's promise; classes are below `CLASSES`.
+        unsafe { self.pop_at(class * size_of::<Bin>()) }
+    }
+
+    /// As [`pop`](Self::pop), by the class times 16.
+    ///
+    /// # Safety
+    /// As for [`pop`](Self::pop), and `at` is 16 times a class.
+    #[inline]
+    pub(crate) unsafe fn pop_at(&self, at: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise.
+        let bin = unsafe { self.bin_at(at) };
         let head = NonNull::new(bin.head())?;
         let node = head.as_ptr();
         // SAFETY: blocks of a magazine are nodes, and those of this one are this thread's.
@@ -269,17 +293,28 @@ impl ThreadCache {
     /// This is the calling thread's cache; `block` is in use, of a chunk of `class` or larger, and given up by its holder.
     #[inline]
     pub(crate) unsafe fn push(&self, class: usize, block: NonNull<u8>) -> bool {
-        // SAFETY: the caller's promises are the callee's.
-        unsafe { self.push_marked(class, block, self.key()) }
+        // SAFETY: the caller's promises are the callee's; classes are below `CLASSES`.
+        unsafe { self.push_at(class * size_of::<Bin>(), block) }
     }
 
-    /// As [`push`](Self::push), for whoever has read the key already.
+    /// As [`push`](Self::push), by the class times 16.
     ///
     /// # Safety
-    /// As for [`push`](Self::push).
+    /// As for [`push`](Self::push), and `at` is 16 times a class.
     #[inline]
-    pub(crate) unsafe fn push_marked(&self, class: usize, block: NonNull<u8>, key: usize) -> bool {
-        let bin = self.bin(class);
+    pub(crate) unsafe fn push_at(&self, at: usize, block: NonNull<u8>) -> bool {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.push_marked(at, block, self.key()) }
+    }
+
+    /// As [`push_at`](Self::push_at), for whoever has read the key already.
+    ///
+    /// # Safety
+    /// As for [`push_at`](Self::push_at).
+    #[inline]
+    pub(crate) unsafe fn push_marked(&self, at: usize, block: NonNull<u8>, key: usize) -> bool {
+        // SAFETY: the caller's promise.
+        let bin = unsafe { self.bin_at(at) };
         // Rooms are small: the sign tells, and costs one instruction less than a comparison before the subtraction.
         let room = bin.room().wrapping_sub(1);
         if (room as i32) < 0 {
