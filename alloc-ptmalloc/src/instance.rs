@@ -17,7 +17,7 @@ use crate::key;
 use crate::mapped::Mapped;
 use crate::process::{self, Member};
 use crate::ranks;
-use crate::registry::{Registry, arena_limit};
+use crate::registry::Registry;
 use crate::source::Source;
 use crate::tcache::ThreadCache;
 use crate::tcache::slot::{CacheRef, Slot, token};
@@ -57,7 +57,7 @@ impl<B: Backend> Instance<B> {
         };
         let instance = Self {
             source,
-            registry: RankedMutex::new(Registry::new(arena_limit(config.arena_max, config.era))),
+            registry: RankedMutex::new(Registry::new(config.arena_max)),
             // Relaxed: only that numbers differ matters.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             first: AtomicPtr::new(ptr::null_mut()),

@@ -27,6 +27,7 @@ pub(crate) struct Registry {
     first: *mut Arena,
     last: *mut Arena,
     count: usize,
+    /// How many there may be; 0 while nobody has asked how many processors there are.
     limit: usize,
     /// Arenas without threads, newest first.
     free_arenas: *mut Arena,
@@ -81,9 +82,18 @@ impl Registry {
         self.first
     }
 
-    /// Changes how many arenas there may be; those that are there stay.
+    /// Changes how many arenas there may be, 0 for so many for each processor; those that are there stay.
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+    }
+
+    /// Whether there may be one arena more. The first may be, whatever the limit: a program of one thread never asks the kernel
+    /// for its processors, nor has the page of the C library that does.
+    fn has_room(&mut self, era: Era) -> bool {
+        if self.count > 0 && self.limit == 0 {
+            self.limit = arenas_for(processors(), era);
+        }
+        self.count == 0 || self.count < self.limit.min(usize::from(u16::MAX))
     }
 
     /// What the caches hold that have a thread.
@@ -113,7 +123,7 @@ impl Registry {
     pub(crate) fn attach<B: Backend>(&mut self, source: &Source<B>) -> Option<NonNull<Arena>> {
         let arena = self
             .take_free()
-            .or_else(|| if self.count < self.limit { self.create(source) } else { None })
+            .or_else(|| if self.has_room(source.config.era) { self.create(source) } else { None })
             .or_else(|| self.least_attached())?;
         // SAFETY: arenas of the registry live as long as it.
         let threads = unsafe { &(*arena.as_ptr()).attached_threads };
@@ -300,11 +310,10 @@ impl Registry {
     }
 }
 
-/// The limit on arenas: the user's, or so many for each processor that the process may use.
-pub(crate) fn arena_limit(chosen: usize, era: Era) -> usize {
+/// Arenas that there may be with so many processors, when the user sets no limit.
+fn arenas_for(processors: usize, era: Era) -> usize {
     let each = if era == Era::Ours { ARENAS_OF_OURS } else { ARENAS_OF_GLIBC };
-    let limit = if chosen != 0 { chosen } else { each.saturating_mul(processors()) };
-    limit.min(usize::from(u16::MAX))
+    each.saturating_mul(processors)
 }
 
 /// Processors that this process may use, at least 1.

@@ -7,7 +7,6 @@ use alloc_core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::config::{MMAP_THRESHOLD_MAX, Tunables};
 use crate::ptmalloc::Ptmalloc;
-use crate::registry::arena_limit;
 use crate::size::{ALIGN, OVERHEAD};
 use crate::tcache::slot::{Slot, token};
 
@@ -79,7 +78,8 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         self.fix(count, |tunables| &tunables.n_mmaps_max)
     }
 
-    /// `M_ARENA_MAX`: there are so many arenas at most; 0 for eight to a processor. Arenas that are there stay.
+    /// `M_ARENA_MAX`: there are so many arenas at most; 0 for two to a processor, or eight in the
+    /// eras of glibc. Arenas that are there stay.
     ///
     /// # Errors
     /// [`TuneError::OutOfRange`] for more than 65535; [`TuneError::OutOfMemory`]; [`TuneError::Interrupted`].
@@ -89,7 +89,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         }
         let instance = self.instance().map_err(|_| TuneError::OutOfMemory)?;
         let _inside = self.enter().ok_or(TuneError::Interrupted)?;
-        instance.registry.lock().set_limit(arena_limit(count, self.era()));
+        instance.registry.lock().set_limit(count);
         Ok(())
     }
 
