@@ -4,11 +4,13 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use alloc_core::AllocError;
+use alloc_core::arith::{align_down, align_up};
 use alloc_core::backend::Backend;
 
 use crate::arena::Found;
 use crate::class::{self, MAX_CACHED};
 use crate::config::{Era, Tunables};
+use crate::heap;
 use crate::inside::Inside;
 use crate::instance::Instance;
 use crate::magazine::Node;
@@ -18,6 +20,12 @@ use crate::tcache::slot::Slot;
 
 /// The largest alignment that is served within a heap.
 const MAX_ALIGN_IN_HEAP: usize = 1 << 20;
+
+/// A request of this size or more gets huge pages where they fit into it, unless it is for zeroed memory: who asks for that may
+/// have a table made of which little is ever touched, while other memory has to be written before it can be read.
+const HUGE_FROM: usize = 4 << 20;
+
+const HUGE_PAGE: usize = 2 << 20;
 
 /// What a request got: a block, and from which address on it reads as zero.
 pub(crate) type Block = (NonNull<u8>, usize);
@@ -81,7 +89,10 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             if let Some(block) = self.large_hit(request) {
                 return Ok(block);
             }
-            let (block, _) = self.allocate_large(request)?;
+            let (block, clean_from) = self.allocate_large(request)?;
+            if request >= HUGE_FROM {
+                self.ask_huge(block, clean_from, request);
+            }
             self.perturb_new(block, request);
             Ok(block)
         }
@@ -145,6 +156,27 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         // SAFETY: the block has `request` bytes and is only ours.
         unsafe { block.write_bytes(0, dirty) };
         Ok(block)
+    }
+
+    /// Asks for huge pages behind what was never touched of a block that is about to be filled.
+    #[cold]
+    fn ask_huge(&self, block: NonNull<u8>, clean_from: usize, request: usize) {
+        let (Some(_inside), Some(instance)) = (self.enter(), self.used()) else { return };
+        if self.era() != Era::Ours {
+            return;
+        }
+        let address = block.addr().get();
+        if !heap::holds(address) {
+            return instance.source.mapped.ask_huge(&instance.source, block);
+        }
+        let Some(from) = align_up(address.max(clean_from), HUGE_PAGE) else { return };
+        let end = align_down(address + request, HUGE_PAGE);
+        if from < end {
+            // SAFETY: between the block's start and its end.
+            let start = unsafe { block.add(from - address) };
+            // SAFETY: whole pages of the block, which lies in a live heap.
+            unsafe { instance.source.backend.advise_huge(start, end - from) };
+        }
     }
 
     /// A block for a layout with an alignment above 16, and from which address on it reads as zero.

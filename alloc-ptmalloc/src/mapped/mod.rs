@@ -140,6 +140,14 @@ impl Mapped {
         Some((block, zeroed))
     }
 
+    /// Asks for huge pages behind a block: behind the whole of its mapping, since one with two kinds of pages is two, which the
+    /// kernel does not resize.
+    pub(crate) fn ask_huge<B: Backend>(&self, source: &Source<B>, block: NonNull<u8>) {
+        let Some(span) = self.inner.lock().table.get(block).map(|entry| entry.span) else { return };
+        // SAFETY: the whole of a live span: the block is the caller's.
+        unsafe { source.backend.advise_huge(span.start, span.size) };
+    }
+
     /// Takes a block back. `false`: it is none of ours, and nothing was looked at or done.
     ///
     /// # Safety

@@ -6,6 +6,7 @@ mod eras;
 mod figures;
 mod forks;
 mod hostile;
+mod huge;
 mod perturb;
 mod process;
 mod sizes;

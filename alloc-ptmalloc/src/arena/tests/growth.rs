@@ -342,17 +342,17 @@ fn huge_pages_are_asked_for_when_an_arena_is_large_and_only_then() {
     {
         let rig = Rig::with(PagesBackend::new(&os), Config::new(Era::Ours));
         let mut held = 0;
-        while held < 14 * MIB {
+        while held < 6 * MIB {
             rig.allocate(MIB);
             held += MIB;
         }
         assert_eq!(os.huge(), 0);
-        while held < 18 * MIB {
+        while held < 10 * MIB {
             rig.allocate(MIB);
             held += MIB;
         }
         // From the next whole huge page on, to the end of the heap.
-        assert!(os.huge() >= 44 * MIB && os.huge() % (2 * MIB) == 0, "{}", os.huge());
+        assert!(os.huge() >= 52 * MIB && os.huge() % (2 * MIB) == 0, "{}", os.huge());
     }
     os.assert_all_released();
     let rig = Rig::with(PagesBackend::new(&os), Config::new(Era::Classic));
