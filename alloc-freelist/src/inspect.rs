@@ -120,14 +120,17 @@ struct Census {
 impl Census {
     fn of<C: Config>(zone: Zone<C>) -> Self {
         let header = zone.header();
-        let mut census = Self { cached: header.cached() as usize, ..Self::default() };
+        let mut census = Self::default();
         zone.for_each_free(&mut |_, size| {
             census.free += size as usize;
             census.free_blocks += 1;
             census.free_largest = census.free_largest.max(size as usize);
             true
         });
-        zone.for_each_cached(&mut |_, _| census.cached_blocks += 1);
+        zone.for_each_cached(&mut |_, size| {
+            census.cached += size as usize;
+            census.cached_blocks += 1;
+        });
         let moved = if header.tables.get() >= header.first.get() { header.tables_size.get() } else { 0 };
         let blocks = header.size.get() - header.first.get() - moved;
         census.used = blocks as usize - census.free - census.cached;
@@ -153,7 +156,7 @@ impl Figures {
     pub(crate) fn add<C: Config>(&mut self, zone: Zone<C>) {
         let census = Census::of(zone);
         let granule = bytes(1);
-        let blocks = zone.header().live_blocks();
+        let blocks = zone.live_blocks();
         self.live += census.used * granule - blocks * C::Header::BYTES;
         self.live_blocks += blocks;
         self.cached += census.cached * granule - census.cached_blocks * C::Header::BYTES;

@@ -43,6 +43,7 @@ mod heap;
 mod inspect;
 mod lock;
 pub mod mem_io;
+mod quick;
 mod sbrk;
 mod shared;
 mod size;

@@ -204,7 +204,7 @@ unsafe impl<C: Config> Strategy for SharedFreeList<'_, C> {
             taken => taken,
         };
         let at = taken.ok_or(AllocError)?;
-        self.zone.header().count(1, 0);
+        self.zone.header().count(1);
         Ok(self.zone.payload(at))
     }
 
@@ -214,7 +214,7 @@ unsafe impl<C: Config> Strategy for SharedFreeList<'_, C> {
         let size = self.size_of(at, layout);
         if !self.zone.give_quick(at, size) {
             self.zone.merge(at, size);
-            self.zone.header().count(-1, 0);
+            self.zone.header().count(-1);
         }
         self.zone.rest();
     }

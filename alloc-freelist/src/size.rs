@@ -72,10 +72,12 @@ pub(crate) const fn bin_of(size: u32) -> usize {
     ((shift << FINE) + (size >> shift)) as usize
 }
 
-/// The lowest bin whose blocks all hold `size` granules. `size` is at most [`MAX_ZONE`].
+/// The lowest bin whose blocks all hold `size` granules: 0 for 0. `size` is at most [`MAX_ZONE`].
 #[inline(always)]
 pub(crate) const fn bin_for(size: u32) -> usize {
-    bin_of(size + ((1 << shift_of(size)) - 1))
+    let shift = shift_of(size);
+    // Rounded up, the last size before a doubling comes to the first bin behind it.
+    (shift << FINE).wrapping_add(size.wrapping_sub(1) >> shift).wrapping_add(1) as usize
 }
 
 #[cfg(test)]
@@ -93,6 +95,7 @@ mod tests {
         }
         assert_eq!((bin_of(31), bin_of(32), bin_of(33), bin_of(34), bin_of(64)), (31, 32, 32, 33, 48));
         assert_eq!(bin_of(MAX_ZONE), BINS - 1);
+        assert_eq!((bin_for(0), bin_for(1), bin_for(32), bin_for(33), bin_for(63)), (0, 1, 32, 33, 48));
     }
 
     #[test]

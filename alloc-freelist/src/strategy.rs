@@ -12,27 +12,27 @@ use crate::freelist::FreeList;
 use crate::header::{Header, KnowsSize};
 use crate::lock::{Held, Lock};
 use crate::size::GRANULE;
-use crate::zone::carve::block_size;
+use crate::zone::Zone;
 
-/// Blocks of at most so many bytes are moved rather than resized in place, where quick lists serve all sizes.
+/// Blocks of at most so many bytes are moved rather than grown in place, where quick lists serve all sizes.
 const MOVED: usize = 4096;
 
 impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
-    /// Whether a block is better moved than resized in place: quick lists take less time than the bins do.
-    #[inline(always)]
-    fn moves(old: Layout, new: Layout) -> bool {
-        let most = old.size().max(new.size());
-        C::Coalesce::CLASSES
-            && !C::Header::TRUSTED
-            && most <= MOVED
-            && most < C::WIDE
-            && old.align() <= GRANULE
-    }
-
-    /// Whether blocks for both layouts, of which one moves, are of one size.
+    /// Whether blocks for both layouts are of one size, and tell nothing else.
     #[inline(always)]
     fn is_same_block(old: Layout, new: Layout) -> bool {
-        block_size::<C>(old.size()) == block_size::<C>(new.size())
+        let lists = (Zone::<C>::list_for(old.size()), Zone::<C>::list_for(new.size()));
+        !C::Header::SIZED && lists.0.is_some() && lists.0 == lists.1
+    }
+
+    /// Whether a block that grows is moved without a look at what follows it: quick lists take less time than bins do.
+    #[inline(always)]
+    fn moves(old: Layout, new: Layout) -> bool {
+        C::Coalesce::CLASSES
+            && !C::Header::TRUSTED
+            && new.size() <= MOVED
+            && new.size() < C::WIDE
+            && old.align() <= GRANULE
     }
 
     /// Whether a block may be resized: always, but for headers that are checked.
@@ -146,10 +146,10 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
     }
 
     unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
+        if Self::is_same_block(old, new) {
+            return Ok(block);
+        }
         if Self::moves(old, new) {
-            if Self::is_same_block(old, new) {
-                return Ok(block);
-            }
             // SAFETY: the caller's promises are the callee's. Refused, the block may still grow where it is.
             if let Ok(moved) = unsafe { move_block(self, block, old, new) } {
                 return Ok(moved);
@@ -164,14 +164,8 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
     }
 
     unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        if Self::moves(old, new) {
-            if Self::is_same_block(old, new) {
-                return Ok(block);
-            }
-            // SAFETY: the caller's promises are the callee's. Refused, the block may still shrink where it is.
-            if let Ok(moved) = unsafe { move_block(self, block, old, new) } {
-                return Ok(moved);
-            }
+        if Self::is_same_block(old, new) {
+            return Ok(block);
         }
         // SAFETY: the caller's promises are the callee's.
         match unsafe { self.shrink_in_place(block, old, new) }? {

@@ -59,6 +59,16 @@ impl<A: Arena> Access<A> for Locked<A> {
     }
 }
 
+/// For threads that an arena keeps apart by itself.
+pub(crate) struct Shared<A>(A);
+
+impl<A: Arena + Sync> Access<A> for Shared<A> {
+    #[inline(always)]
+    fn with<T>(&self, act: impl FnOnce(&A) -> T) -> T {
+        act(&self.0)
+    }
+}
+
 struct Block(*mut u8, Layout);
 
 /// What to do next, drawn before the clock starts: `pick` chooses a block, as a share of those that are live.
@@ -145,20 +155,30 @@ struct Run<A: Arena, S: Access<A>> {
 /// A run of one thread without a lock, or of several under one.
 pub(crate) fn run<A: Arena + 'static>(live: usize, threads: usize) -> Box<dyn Running> {
     let arena = A::over(memory::fresh(ARENA));
-    let workers = (0..threads).map(|seed| Worker::new(seed as u64 + 1, live / threads)).collect();
-    let mut run: Box<dyn Running> = if threads == 1 {
-        Box::new(Run { arena: Alone(arena), workers, of: std::marker::PhantomData::<fn() -> A> })
+    if threads == 1 {
+        started(Alone(arena), live, threads)
     } else {
-        Box::new(Run {
-            arena: Locked(RawLock::new(), arena),
-            workers,
-            of: std::marker::PhantomData::<fn() -> A>,
-        })
-    };
+        started(Locked(RawLock::new(), arena), live, threads)
+    }
+}
+
+/// A run whose threads all use the arena as it is.
+pub(crate) fn run_shared<A: Arena + Sync + 'static>(live: usize, threads: usize) -> Box<dyn Running> {
+    started::<A>(Shared(A::over(memory::fresh(ARENA))), live, threads)
+}
+
+/// A run that has come to its number of live blocks.
+fn started<A: Arena + 'static>(
+    arena: impl Access<A> + 'static,
+    live: usize,
+    threads: usize,
+) -> Box<dyn Running> {
+    let workers = (0..threads).map(|seed| Worker::new(seed as u64 + 1, live / threads)).collect();
+    let mut run = Run { arena, workers, of: std::marker::PhantomData::<fn() -> A> };
     for _ in 0..(live * 4).div_ceil(OPS).max(2) {
         run.round();
     }
-    run
+    Box::new(run)
 }
 
 impl<A: Arena, S: Access<A>> Running for Run<A, S> {

@@ -10,9 +10,9 @@ mod peers;
 mod random;
 mod worst;
 
-use actions::{Running, run};
+use actions::{Running, run, run_shared};
 use alloc_freelist::FixedFreeList;
-use peers::{Buddy, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Rlsf, Sized, Talc};
+use peers::{Buddy, Caches, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Rlsf, Sized, Talc};
 
 type Ours<C> = FixedFreeList<'static, C>;
 
@@ -34,6 +34,7 @@ fn throughput() {
             run::<Ours<Deferred>>(live, threads),
             run::<Ours<Classed>>(live, threads),
             run::<Ours<Sized>>(live, threads),
+            run_shared::<Caches>(live, threads),
             run::<Talc>(live, threads),
             run::<Rlsf>(live, threads),
             run::<Dlmalloc>(live, threads),

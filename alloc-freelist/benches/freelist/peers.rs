@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use alloc_core::Strategy;
-use alloc_freelist::{Config, FixedFreeList};
+use alloc_freelist::{Config, FixedFreeList, Nothing, SyncFreeList};
 
 /// An allocator over a fixed arena, for one thread at a time.
 pub(crate) trait Arena {
@@ -66,16 +66,45 @@ named! {
     Deferred: "freelist deferred", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Deferred;
     Classed: "freelist classed", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Classed;
     Sized: "freelist sized", alloc_freelist::fit::Good, alloc_freelist::header::Sized, alloc_freelist::coalesce::Immediate;
+    Threads: "freelist sync", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Deferred;
     First: "freelist first fit", alloc_freelist::fit::First, alloc_freelist::header::None, alloc_freelist::coalesce::Immediate;
     Best: "freelist best fit", alloc_freelist::fit::Best, alloc_freelist::header::None, alloc_freelist::coalesce::Immediate;
     Checked: "freelist checked", alloc_freelist::fit::Good, alloc_freelist::header::Checked, alloc_freelist::coalesce::Immediate;
 }
 
-impl<C: Named> Arena for FixedFreeList<'static, C> {
-    const NAME: &'static str = C::TABLE;
+/// Threads with a cache each, and no lock around them.
+pub(crate) type Caches = SyncFreeList<Threads, Nothing<'static>, Nothing<'static>>;
+
+/// Heaps of ours over an arena.
+pub(crate) trait Over: Strategy {
+    const TABLE: &'static str;
+
+    fn over(memory: &'static mut [MaybeUninit<u8>]) -> Self;
+}
+
+impl<C: Named> Over for FixedFreeList<'static, C> {
+    const TABLE: &'static str = C::TABLE;
 
     fn over(memory: &'static mut [MaybeUninit<u8>]) -> Self {
         Self::over_in(memory)
+    }
+}
+
+impl Over for Caches {
+    const TABLE: &'static str = Threads::TABLE;
+
+    fn over(memory: &'static mut [MaybeUninit<u8>]) -> Self {
+        let heap = Self::from_parts(Nothing::new(), Nothing::new());
+        heap.add_static(memory).expect("the heap takes the arena");
+        heap
+    }
+}
+
+impl<S: Over> Arena for S {
+    const NAME: &'static str = S::TABLE;
+
+    fn over(memory: &'static mut [MaybeUninit<u8>]) -> Self {
+        Over::over(memory)
     }
 
     #[inline(always)]

@@ -151,7 +151,7 @@ impl<M: Magic> Header for Checked<M> {
     }
 
     #[inline]
-    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32, _size: u32) {
+    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32) {
         zone.set_field(at, FLAGS, CACHED);
     }
 

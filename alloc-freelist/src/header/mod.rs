@@ -68,7 +68,7 @@ pub trait Header: Sealed {
 
     /// The block at `at`, in use for the maps, goes to a quick list.
     #[doc(hidden)]
-    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32);
+    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32);
 
     /// The block at `at` leaves a quick list to be used again.
     #[doc(hidden)]

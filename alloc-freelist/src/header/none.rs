@@ -59,7 +59,7 @@ impl Header for None {
     fn become_used<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32, _size: u32, _requested: usize) {}
 
     #[inline(always)]
-    fn become_cached<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32, _size: u32) {}
+    fn become_cached<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32) {}
 
     #[inline(always)]
     fn leave_cache<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32, _requested: usize) {}

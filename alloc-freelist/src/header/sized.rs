@@ -59,7 +59,7 @@ impl Header for Sized {
     }
 
     #[inline(always)]
-    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32, _size: u32) {
+    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32) {
         zone.set_field(at, STATE, CACHED);
     }
 

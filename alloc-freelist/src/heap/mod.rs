@@ -124,6 +124,36 @@ impl<C: Config> Heap<C> {
         wide: &impl Backend,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
+        if Zone::<C>::QUICK_MAX == 0 {
+            return self.allocate_from_bins(backend, wide, layout);
+        }
+        let list = Zone::<C>::list_for(layout.size()).filter(|_| layout.align() <= GRANULE);
+        if let (Some(list), Some(zone)) = (list, self.current.get()) {
+            if let Some(at) = zone.pop(list, layout.size()) {
+                return Ok(zone.payload(at));
+            }
+        }
+        self.allocate_past_lists(backend, wide, layout)
+    }
+
+    /// Out of line, so that the way of a request that a quick list serves is short.
+    #[inline(never)]
+    fn allocate_past_lists(
+        &self,
+        backend: &impl Backend,
+        wide: &impl Backend,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        self.allocate_from_bins(backend, wide, layout)
+    }
+
+    #[inline(always)]
+    fn allocate_from_bins(
+        &self,
+        backend: &impl Backend,
+        wide: &impl Backend,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
         let (bytes, align) = (layout.size(), layout.align());
         let size = block_size::<C>(bytes);
         if bytes < C::WIDE && size < MAX_ZONE as usize {
@@ -135,11 +165,8 @@ impl<C: Config> Heap<C> {
                         None => self.allocate_slow(backend, wide, layout),
                     };
                 }
-                if let Some(at) = zone.take_quick(size, bytes) {
-                    return Ok(zone.payload(at));
-                }
                 if let Some(at) = zone.take(size, bytes) {
-                    zone.header().count(1, 0);
+                    zone.header().count(1);
                     return Ok(zone.payload(at));
                 }
             }
@@ -153,7 +180,7 @@ impl<C: Config> Heap<C> {
     fn take_over_aligned(zone: Zone<C>, size: u32, layout: Layout) -> Option<NonNull<u8>> {
         let at = zone.take_quick_aligned(size, layout.align(), layout.size()).or_else(|| {
             let at = zone.take_aligned(size, layout.align(), layout.size())?;
-            zone.header().count(1, 0);
+            zone.header().count(1);
             Some(at)
         })?;
         Some(zone.payload(at))
@@ -173,8 +200,48 @@ impl<C: Config> Heap<C> {
             // SAFETY: the caller's promises are the callee's.
             return unsafe { self.examine_and_free(backend, wide, block, Some(layout)) };
         }
+        if Zone::<C>::QUICK_MAX > 0 && !C::Header::SIZED {
+            let zone = self.current.get().filter(|zone| zone.contains(block.addr().get()));
+            if let (Some(list), Some(zone)) = (Zone::<C>::list_for(layout.size()), zone) {
+                if zone.push(list, zone.position(block)) {
+                    return;
+                }
+            }
+            // SAFETY: the caller's promises are the callee's.
+            return unsafe { self.deallocate_past_lists(backend, wide, block, layout.size()) };
+        }
+        // SAFETY: as above.
+        unsafe { self.deallocate_from(backend, wide, block, layout.size()) };
+    }
+
+    /// Out of line, as for requests.
+    ///
+    /// # Safety
+    /// As for [`deallocate`](Self::deallocate), of a block for so many bytes.
+    #[inline(never)]
+    unsafe fn deallocate_past_lists(
+        &self,
+        backend: &impl Backend,
+        wide: &impl Backend,
+        block: NonNull<u8>,
+        size: usize,
+    ) {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.deallocate_from(backend, wide, block, size) };
+    }
+
+    /// # Safety
+    /// As for [`deallocate`](Self::deallocate), of a block for so many bytes where headers do not tell its size.
+    #[inline(always)]
+    unsafe fn deallocate_from(
+        &self,
+        backend: &impl Backend,
+        wide: &impl Backend,
+        block: NonNull<u8>,
+        size: usize,
+    ) {
         match self.zone_of(block.addr().get()) {
-            Some(zone) => self.give(backend, zone, zone.position(block), layout.size()),
+            Some(zone) => self.give(backend, zone, zone.position(block), size),
             // SAFETY: a live block of ours outside of all zones is a wide one.
             None => unsafe { self.free_wide(wide, block) },
         }
@@ -188,11 +255,8 @@ impl<C: Config> Heap<C> {
             // SAFETY: the caller's promises are the callee's.
             return unsafe { self.examine_and_free(backend, wide, block, None) };
         }
-        match self.zone_of(block.addr().get()) {
-            Some(zone) => self.give(backend, zone, zone.position(block), 0),
-            // SAFETY: a live block of ours outside of all zones is a wide one.
-            None => unsafe { self.free_wide(wide, block) },
-        }
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.deallocate_from(backend, wide, block, 0) };
     }
 
     /// Hands `each` up to `most` blocks of `size` granules, from the current zone.
@@ -212,7 +276,7 @@ impl<C: Config> Heap<C> {
                 run /= 2;
                 continue;
             };
-            zone.header().count(run as i32, 0);
+            zone.header().count(run as i32);
             (0..run).rev().for_each(|index| each(zone.payload(at + index * size)));
             missing -= run;
             run = run.min(missing);
@@ -242,7 +306,7 @@ impl<C: Config> Heap<C> {
     fn give_sized(zone: Zone<C>, at: u32, size: u32) {
         if !zone.give_quick(at, size) {
             zone.merge(at, size);
-            zone.header().count(-1, 0);
+            zone.header().count(-1);
         }
         zone.rest();
     }

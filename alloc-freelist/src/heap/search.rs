@@ -81,7 +81,7 @@ impl<C: Config> Heap<C> {
         let (align, bytes) = (layout.align(), layout.size());
         let at =
             if align <= GRANULE { zone.take(size, bytes) } else { zone.take_aligned(size, align, bytes) }?;
-        zone.header().count(1, 0);
+        zone.header().count(1);
         Some(zone.payload(at))
     }
 

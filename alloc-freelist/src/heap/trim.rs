@@ -29,7 +29,7 @@ impl<C: Config> Heap<C> {
                 continue;
             }
             let span = node.span();
-            if zone.header().live_blocks() == 0 && kept + span.size > keep {
+            if zone.header().taken.get() == 0 && kept + span.size > keep {
                 self.unlink(node);
                 given += span.size;
                 // SAFETY: the span is as the backend last returned it, and without blocks nobody uses it; the node is off the list.
@@ -51,8 +51,8 @@ impl<C: Config> Heap<C> {
     #[cold]
     #[inline(never)]
     pub(super) fn give_large(&self, backend: &impl Backend, zone: Zone<C>, size: u32) {
-        let is_empty = |node: &NodeRef<C>| node.get().large.get() && node.zone().header().live_blocks() == 0;
-        if zone.header().live_blocks() == 0 && self.nodes().filter(is_empty).count() > 1 {
+        let is_empty = |node: &NodeRef<C>| node.get().large.get() && node.zone().live_blocks() == 0;
+        if zone.live_blocks() == 0 && self.nodes().filter(is_empty).count() > 1 {
             // The largest one serves most.
             if let Some(node) = self.nodes().filter(is_empty).min_by_key(|node| node.span().size) {
                 let span = node.span();

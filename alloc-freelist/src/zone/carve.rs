@@ -139,7 +139,7 @@ impl<C: Config> Zone<C> {
     /// After a block was given back: an empty zone is searched from its start, as a new one is.
     #[inline(always)]
     pub(crate) fn rest(self) {
-        if C::Fit::CURSOR && self.header().live_blocks() == 0 {
+        if C::Fit::CURSOR && self.header().taken.get() == 0 {
             self.header().cursor.set(0);
         }
     }
@@ -181,6 +181,10 @@ impl<C: Config> Zone<C> {
         C::Header::cut(self, at + new, at);
         C::Header::become_used(self, at, new, requested);
         C::Header::become_used(self, at + new, old - new, 0);
-        self.merge(at + new, old - new);
+        if self.give_quick(at + new, old - new) {
+            self.header().count(1);
+        } else {
+            self.merge(at + new, old - new);
+        }
     }
 }

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 
 use super::header::{HEADS, ZoneHeader};
 use super::{Zone, map};
+use crate::coalesce::Coalesce;
 use crate::config::Config;
 use crate::fit::Fit;
 use crate::header::Header;
@@ -19,6 +20,9 @@ pub(crate) enum Growth {
     InPlace,
 }
 
+/// Bytes of a zone that grows in place, as its quick lists expect them: they do not grow with it.
+const GROWN: usize = 8 << 20;
+
 impl<C: Config> Zone<C> {
     /// Where a zone's base lies in memory that starts at `start`, and its granules.
     fn layout(start: usize, size: usize) -> Option<(usize, u32)> {
@@ -27,10 +31,21 @@ impl<C: Config> Zone<C> {
         Some((lead, u32::try_from(room).unwrap_or(MAX_ZONE).min(MAX_ZONE)))
     }
 
-    /// Position of the first tables.
-    fn tables_at(limit: u32) -> u32 {
+    /// The place of the quick lists' stacks.
+    fn stacks_at(limit: u32) -> usize {
         let heads = if C::Fit::BINS { (bin_of(limit) + 1) * 4 } else { 0 };
-        granules(HEADS + heads) as u32
+        HEADS + heads
+    }
+
+    /// Bytes that quick lists may hold.
+    fn budget(size: u32, limit: u32) -> usize {
+        let expected = if size < limit { bytes(size).max(GROWN) } else { bytes(size) };
+        <C::Coalesce as Coalesce>::BUDGET.min(expected / 32)
+    }
+
+    /// Position of the first tables.
+    fn tables_at(size: u32, limit: u32) -> u32 {
+        granules(Self::stacks_at(limit) + Self::stacks_bytes(Self::budget(size, limit))) as u32
     }
 
     /// Granules of a block for tables that cover `capacity` granules.
@@ -44,7 +59,8 @@ impl<C: Config> Zone<C> {
         let limit = u32::try_from(size).ok().filter(|&size| size < MAX_ZONE / 4)?;
         let limit = if growth == Growth::InPlace { MAX_ZONE } else { limit + limit / 8 + 1024 };
         // Tables for what is asked for and for themselves: their size is less than an eighth of it, and 1 KiB.
-        let own = Self::tables_at(limit) + Self::tables_size(size as u32 + size as u32 / 8 + 1024);
+        let most = size as u32 + size as u32 / 8 + 1024;
+        let own = Self::tables_at(most, limit) + Self::tables_size(most);
         Some(bytes(own) + size * GRANULE + 2 * GRANULE)
     }
 
@@ -56,7 +72,7 @@ impl<C: Config> Zone<C> {
     pub(crate) unsafe fn open(start: NonNull<u8>, size: usize, growth: Growth, zeroed: bool) -> Option<Self> {
         let (lead, size) = Self::layout(start.addr().get(), size)?;
         let limit = if growth == Growth::InPlace { MAX_ZONE } else { size };
-        if size == 0 || Self::tables_at(limit) + Self::tables_size(size) + C::Header::MIN > size {
+        if size == 0 || Self::tables_at(size, limit) + Self::tables_size(size) + C::Header::MIN > size {
             return None;
         }
         // SAFETY: `layout` leaves at least a granule after the lead.
@@ -70,10 +86,7 @@ impl<C: Config> Zone<C> {
     }
 
     fn fresh(size: u32, limit: u32) -> ZoneHeader {
-        let tables = Self::tables_at(limit);
-        let tables_size = Self::tables_size(size);
-        let budget = (bytes(size) / 32).min(<C::Coalesce as crate::coalesce::Coalesce>::BUDGET) / GRANULE;
-        ZoneHeader::new(size, limit, tables, tables_size, budget as u32)
+        ZoneHeader::new(size, limit, Self::tables_at(size, limit), Self::tables_size(size))
     }
 
     /// Clears bins and tables behind a fresh header, unless they are `zeroed`, and makes everything after them one free
@@ -85,6 +98,8 @@ impl<C: Config> Zone<C> {
         if !zeroed {
             self.clear(HEADS, bytes(first) - HEADS);
         }
+        let limit = header.limit.get();
+        self.lay_out_stacks(Self::stacks_at(limit), Self::budget(size, limit));
         if C::Header::TRUSTED {
             C::Header::cut(self, tables, 0);
         }

@@ -12,7 +12,7 @@ pub(crate) const MAP_WORDS: usize = BINS.div_ceil(64).next_power_of_two();
 
 /// What a zone knows of itself, without a pointer. One thread or process at a time uses it.
 ///
-/// The bins' heads follow it, as many as the zone's `limit` asks for.
+/// The bins' heads follow it, as many as the zone's `limit` asks for, then the stacks of the quick lists.
 #[repr(C)]
 pub(crate) struct ZoneHeader {
     /// Granules from the base to the end.
@@ -20,28 +20,26 @@ pub(crate) struct ZoneHeader {
     /// Position 0 is nobody's, and its links are written to in place of a test: this is the second one, where links are
     /// a block's first words.
     scratch: Cell<u32>,
-    /// High half: live blocks. Low half: granules in quick lists. One word, so that both move with one addition.
-    pub(crate) counts: Cell<u64>,
+    /// Blocks in use by the edge map: live ones, and those in quick lists.
+    pub(crate) taken: Cell<u32>,
+    /// Granules that the tables cover.
+    pub(crate) covered: Cell<u32>,
     /// Position of the block that the tables lie in. It is in use, and walks show it as metadata.
     pub(crate) tables: Cell<u32>,
-    /// Granules that quick lists may hold.
-    pub(crate) budget: Cell<u32>,
+    /// Granules that the zone may grow to: the bins' heads suffice for it.
+    pub(crate) limit: Cell<u32>,
     /// Position of the first block.
     pub(crate) first: Cell<u32>,
     /// As `scratch`, where links come after a checked header.
     scratch_checked: Cell<u32>,
     /// A bit for each bin that is not empty.
     pub(crate) filled: [Cell<u64>; MAP_WORDS],
-    /// Granules that the tables cover.
-    pub(crate) covered: Cell<u32>,
-    /// Granules that the zone may grow to: the bins' heads suffice for it.
-    pub(crate) limit: Cell<u32>,
     /// Next fit: where the next search starts. Best fit: the root of its tree.
     pub(crate) cursor: Cell<u32>,
     /// Size of the tables' block in granules.
     pub(crate) tables_size: Cell<u32>,
-    /// Blocks in quick lists are linked by position, the one freed last first.
-    pub(crate) quick: [Cell<u32>; QUICK],
+    /// Places of the quick lists' uppermost blocks.
+    pub(crate) tops: [Cell<u32>; QUICK],
 }
 
 // Where the second of two links lies, for headers without and with 24 bytes before them.
@@ -53,39 +51,26 @@ pub(crate) const HEADS: usize = size_of::<ZoneHeader>();
 
 impl ZoneHeader {
     /// A header of an empty zone. Words that the other fields do not fill are 0.
-    pub(crate) fn new(size: u32, limit: u32, tables: u32, tables_size: u32, budget: u32) -> Self {
+    pub(crate) fn new(size: u32, limit: u32, tables: u32, tables_size: u32) -> Self {
         Self {
             size: Cell::new(size),
             scratch: Cell::new(0),
-            counts: Cell::new(0),
+            taken: Cell::new(0),
+            covered: Cell::new(size),
             tables: Cell::new(tables),
-            budget: Cell::new(budget),
+            limit: Cell::new(limit),
             first: Cell::new(tables + tables_size),
             scratch_checked: Cell::new(0),
             filled: [const { Cell::new(0) }; MAP_WORDS],
-            covered: Cell::new(size),
-            limit: Cell::new(limit),
             cursor: Cell::new(0),
             tables_size: Cell::new(tables_size),
-            quick: [const { Cell::new(0) }; QUICK],
+            tops: [const { Cell::new(0) }; QUICK],
         }
     }
 
-    /// Live blocks.
-    pub(crate) fn live_blocks(&self) -> usize {
-        (self.counts.get() >> 32) as usize
-    }
-
-    /// Granules in quick lists.
+    /// Counts `taken` blocks more.
     #[inline(always)]
-    pub(crate) fn cached(&self) -> u32 {
-        self.counts.get() as u32
-    }
-
-    /// Counts `live` blocks more, and `cached` granules more, in two's complement.
-    #[inline(always)]
-    pub(crate) fn count(&self, live: i32, cached: i32) {
-        let change = (i64::from(live) << 32) + i64::from(cached);
-        self.counts.set(self.counts.get().wrapping_add_signed(change));
+    pub(crate) fn count(&self, taken: i32) {
+        self.taken.set(self.taken.get().wrapping_add_signed(taken));
     }
 }

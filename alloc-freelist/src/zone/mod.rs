@@ -97,6 +97,11 @@ impl<C: Config> Zone<C> {
         self.header().size.get()
     }
 
+    /// Blocks that holders have.
+    pub(crate) fn live_blocks(self) -> usize {
+        self.header().taken.get() as usize - self.cached_blocks()
+    }
+
     #[inline(always)]
     fn place<T>(self, place: usize) -> NonNull<T> {
         debug_assert!(place + size_of::<T>() <= bytes(self.size()), "place {place:#x} of {:#x}", self.size());
