@@ -174,11 +174,12 @@ fn started<A: Arena + 'static>(
     threads: usize,
 ) -> Box<dyn Running> {
     let workers = (0..threads).map(|seed| Worker::new(seed as u64 + 1, live / threads)).collect();
-    let mut run = Run { arena, workers, of: std::marker::PhantomData::<fn() -> A> };
+    // In its box before it is used: some allocators must not be moved then.
+    let mut run = Box::new(Run { arena, workers, of: std::marker::PhantomData::<fn() -> A> });
     for _ in 0..(live * 4).div_ceil(OPS).max(2) {
         run.round();
     }
-    Box::new(run)
+    run
 }
 
 impl<A: Arena, S: Access<A>> Running for Run<A, S> {
