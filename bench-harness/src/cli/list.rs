@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use crate::contender::Ours;
 use crate::registry;
 use crate::workload;
 
@@ -26,5 +27,7 @@ pub(super) fn text() -> String {
             "  {peer:10}  not in this build; `--features {peer}`, or `--features peers` for all"
         );
     }
+    let ours = Ours::names().join(", ");
+    let _ = writeln!(text, "\nStrategies of libstrata.so, for --preload NAME=strata:STRATEGY\n  {ours}");
     text
 }

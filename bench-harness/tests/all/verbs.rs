@@ -15,6 +15,10 @@ fn the_list_names_everything() {
     for name in registry::names().into_iter().chain(registry::PEERS) {
         assert!(run.output.contains(&format!("\n  {name} ")), "{name}");
     }
+    assert!(
+        run.output
+            .ends_with("\n  libc, ptmalloc, ptmalloc_modern, ptmalloc_classic, freelist, mem_io, bump\n")
+    );
 }
 
 #[test]
@@ -53,9 +57,17 @@ fn colour_comes_when_it_is_asked_for() {
 fn help_is_data() {
     let run = strata(&["matrix", "--help"], &[]);
     assert_eq!((run.status, run.errors.as_str()), (0, ""));
-    for flag in
-        ["--quick", "--only", "--strategies", "--threads", "--rounds", "--baseline", "--json", "--input"]
-    {
+    for flag in [
+        "--quick",
+        "--only",
+        "--strategies",
+        "--preload",
+        "--program",
+        "--threads",
+        "--rounds",
+        "--baseline",
+        "--json",
+    ] {
         assert!(run.output.contains(flag), "{flag}");
     }
 }
