@@ -144,23 +144,22 @@ impl Cut {
 /// One figure a line; a dash for what is not known.
 pub(crate) fn table(text: &mut Text<'_>, served: &Served) {
     text.text("strata: ").text(served.choice.name()).text(", when the program ended:\n");
-    for (name, gauge) in named(&served.handle.stats()) {
+    let mut row = |name: &str, value: Option<u64>| {
         text.text("  ").text(name);
         for _ in name.len()..15 {
             text.text(" ");
         }
-        match gauge.get() {
+        match value {
             Some(value) => text.padded(value, 14),
             None => text.text("             -"),
         };
         text.text("\n");
+    };
+    for (name, gauge) in named(&served.handle.stats()) {
+        row(name, gauge.get());
     }
     for (name, value) in calls() {
-        text.text("  ").text(name);
-        for _ in name.len()..15 {
-            text.text(" ");
-        }
-        text.padded(value, 14).text("\n");
+        row(name, Some(value));
     }
 }
 

@@ -26,7 +26,7 @@
 //! or a lock of the standard library.
 //!
 //! Modules in dependency order, each using only names above it (`stack`, `pending`, `countdown` and `budget` are one floor
-//! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `own_fd`, `hush`, `out`, `clock`, `format`,
+//! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `unsignalled`, `own_fd`, `out`, `clock`, `format`,
 //! `event`, `settings`, `stack`, `pending`, `countdown`, `budget`, `slot`, `thread`, `sink`, `traced`, `decor`, `look`,
 //! `tracer`, `report`.
 //!
@@ -53,7 +53,6 @@ pub mod decor;
 mod errno;
 mod event;
 pub mod format;
-mod hush;
 mod key;
 pub mod look;
 mod maths;
@@ -71,6 +70,7 @@ mod text;
 pub mod thread;
 mod traced;
 pub mod tracer;
+mod unsignalled;
 
 use alloc_core::sync;
 

@@ -9,9 +9,9 @@ use core::fmt;
 use alloc_core::line::Line;
 
 use crate::errno::KeepErrno;
-use crate::hush::Hush;
 use crate::own_fd::{self, Standing};
 use crate::text::Text;
+use crate::unsignalled;
 
 /// Descriptors of ours are moved to this number or above, out of the way of programs that count on low ones.
 const LOW_FD: c_int = 100;
@@ -153,8 +153,8 @@ pub fn close(fd: c_int) {
     }
 }
 
-/// Writes everything, in one call of the system where it takes that. Raises no signal. In a process that has the tracer's
-/// descriptor from another one, nothing, silently: the file is the other's.
+/// Writes everything, in one call of the system where it takes that. Raises no signal. In a process that has the tracer's descriptor from
+/// another one, nothing, silently: the file is the other's.
 ///
 /// # Errors
 /// The system's error number; part of the bytes may have been written.
@@ -164,24 +164,24 @@ pub fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), Refused> {
         Standing::Inherited => return Ok(()),
         Standing::Lost => return Err(Refused(libc::EBADF)),
     }
-    let errno = KeepErrno::new();
-    let hush = Hush::new();
+    let write = if own_fd::may_signal(fd) { unsignalled::write } else { write };
     while !bytes.is_empty() {
-        // SAFETY: the pointer and length are those of one slice.
-        let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
-        match usize::try_from(written) {
+        match write(fd, bytes) {
             Ok(0) => return Err(Refused(libc::ENOSPC)),
             Ok(written) => bytes = bytes.get(written..).unwrap_or(&[]),
-            Err(_) if errno.now() == libc::EINTR => {}
-            Err(_) if errno.now() == libc::EAGAIN => wait_writable(fd),
-            Err(_) => {
-                let refused = errno.now();
-                hush.refused(refused);
-                return Err(Refused(refused));
-            }
+            Err(libc::EINTR) => {}
+            Err(libc::EAGAIN) => wait_writable(fd),
+            Err(number) => return Err(Refused(number)),
         }
     }
     Ok(())
+}
+
+fn write(fd: c_int, bytes: &[u8]) -> Result<usize, c_int> {
+    let errno = KeepErrno::new();
+    // SAFETY: the pointer and length are those of one slice.
+    let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    usize::try_from(written).map_err(|_| errno.now())
 }
 
 /// Waits, a second at most, for a descriptor that the program made non-blocking.

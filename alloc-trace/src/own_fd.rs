@@ -9,10 +9,11 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use crate::errno::KeepErrno;
 use crate::own::Mapped;
+use crate::unsignalled;
 
 /// A file, by the system's two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +28,19 @@ struct Known {
     number: AtomicI32,
     device: AtomicU64,
     inode: AtomicU64,
+    /// A write may raise a signal: it is no ordinary file, or one that may not grow beyond some size.
+    signals: AtomicBool,
 }
 
 /// As many as there are sinks with files, and a map. Those beyond are not watched.
-static KNOWN: [Known; 8] =
-    [const { Known { number: AtomicI32::new(0), device: AtomicU64::new(0), inode: AtomicU64::new(0) } }; 8];
+static KNOWN: [Known; 8] = [const {
+    Known {
+        number: AtomicI32::new(0),
+        device: AtomicU64::new(0),
+        inode: AtomicU64::new(0),
+        signals: AtomicBool::new(false),
+    }
+}; 8];
 
 /// What has become of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +64,7 @@ pub(crate) fn note(fd: c_int) {
         if known.number.compare_exchange(0, -1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             known.device.store(device, Ordering::Relaxed);
             known.inode.store(inode, Ordering::Relaxed);
+            known.signals.store(!is_file(fd) || unsignalled::is_growth_limited(), Ordering::Relaxed);
             // Release: as the type says.
             known.number.store(fd + 1, Ordering::Release);
             return;
@@ -73,6 +83,11 @@ pub(crate) fn standing(fd: c_int) -> Standing {
         Some(_) if is_copy() => Standing::Inherited,
         Some(_) => Standing::Ours,
     }
+}
+
+/// Whether a write to a descriptor that was noted may raise a signal.
+pub(crate) fn may_signal(fd: c_int) -> bool {
+    find(fd).is_some_and(|known| known.signals.load(Ordering::Relaxed))
 }
 
 /// Forgets a descriptor that is about to be closed.

@@ -1,10 +1,11 @@
 //! Variables and keys of the project.
 
+use alloc_trace::tracer::on_misuse;
+
 use super::keys::VARIABLES;
 use super::nearest::is_near;
 use super::number::size;
 use super::{Choice, Era, Origin, Problem, Settings, StatsTo, split};
-use alloc_core::OnMisuse;
 
 const WANTS_SIZE: &str = "a size: digits, then K, M, G or nothing";
 const WANTS_BYTE: &str = "a byte: 0 to 255";
@@ -88,7 +89,7 @@ fn conf<'e>(settings: &mut Settings<'e>, text: &'e [u8], tell: &mut dyn FnMut(Pr
                 Some(era) => settings.tuning.era.offer(era, from),
                 None => tell(Problem::BadValue(key, value, WANTS_ERA)),
             },
-            b"on_fault" => match reaction(value) {
+            b"on_fault" => match on_misuse(value) {
                 Some(then) => settings.debug.on_fault.offer(then, from),
                 None => tell(Problem::BadValue(key, value, WANTS_REACTION)),
             },
@@ -143,14 +144,6 @@ fn switch(value: &[u8]) -> Option<bool> {
     match value {
         b"0" => Some(false),
         b"1" => Some(true),
-        _ => None,
-    }
-}
-
-fn reaction(value: &[u8]) -> Option<OnMisuse> {
-    match value {
-        b"abort" => Some(OnMisuse::Abort),
-        b"report" => Some(OnMisuse::Ignore),
         _ => None,
     }
 }

@@ -3,7 +3,8 @@
 use crate::support::{STRATEGIES, clean, compile, library, output, run, scratch, under};
 use alloc_trace::report::{self, Snapshot};
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -253,6 +254,56 @@ fn what_cannot_be_written_is_one_line_and_the_program_runs_on() {
         refused("leaks:/dev/full", &[]),
         "strata: trace: cannot write the leak report: no space left on the device\n"
     );
+}
+
+/// A pipe that nobody reads, as descriptor 3 of the program, and a limit on the size of files: both come with signals that
+/// would end it.
+#[test]
+fn what_comes_with_a_signal_is_one_line_too() {
+    let program = compile("own.c", "own", &["-fno-builtin"]);
+    for mode in ["exact", "log"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = under("ptmalloc", &program);
+        let number = writer.as_raw_fd();
+        let as_three = move || {
+            // SAFETY: two numbers; the program that follows has the copy, and default signal handling.
+            let copied = unsafe { libc::dup2(number, 3) };
+            // SAFETY: a signal's default, as the program would have it from a shell.
+            unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+            if copied == 3 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        };
+        // SAFETY: `dup2` and `signal` may be called between fork and exec.
+        unsafe { command.pre_exec(as_three) };
+        let ran = run(command.env("STRATA_TRACE", format!("{mode}:fd=3")));
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.success(), "{mode}: {}", ran.status);
+        let line =
+            "strata: trace: cannot write to the descriptor: the reader is gone; the program runs untraced\n";
+        assert_eq!(said, line);
+
+        let folder = Folder::new();
+        let mut command = under("ptmalloc", &program);
+        let limit = || {
+            let limit = libc::rlimit { rlim_cur: 100_000, rlim_max: 100_000 };
+            // SAFETY: the structure is read during the call.
+            match unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: `setrlimit` may be called between fork and exec.
+        unsafe { command.pre_exec(limit) };
+        let ran = run(command.env("STRATA_TRACE", format!("{mode}:{}", folder.file("trace").display())));
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.success() && ran.stdout.ends_with(b" bytes\n"), "{mode}: {}: {said}", ran.status);
+        assert!(
+            said.ends_with(": the file would be too large; tracing ends, the program goes on\n"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1);
+        assert!(read(&folder.file("trace")).totals.allocs > 100);
+    }
 }
 
 #[test]
