@@ -297,6 +297,10 @@ while IFS='|' read -r name needs command <&3; do
     printf '%-18s absent:%s\n' "$name" "$missing"
     continue
   fi
+  if [ -n "$trace" ] && [ "$name" = python-subprocess ]; then
+    printf '%-18s left out: its tests list the open descriptors, of which one is the tracer'"'"'s\n' "$name"
+    continue
+  fi
   first=${needs# }
   first=${first%% *}
   case $name in
