@@ -28,7 +28,7 @@ struct Known {
     number: AtomicI32,
     device: AtomicU64,
     inode: AtomicU64,
-    /// A write may raise a signal: it is no ordinary file, or one that may not grow beyond some size.
+    /// It is no ordinary file: a write may raise a signal whatever the limits are.
     signals: AtomicBool,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn note(fd: c_int) {
         if known.number.compare_exchange(0, -1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             known.device.store(device, Ordering::Relaxed);
             known.inode.store(inode, Ordering::Relaxed);
-            known.signals.store(!is_file(fd) || unsignalled::is_growth_limited(), Ordering::Relaxed);
+            known.signals.store(!is_file(fd), Ordering::Relaxed);
             // Release: as the type says.
             known.number.store(fd + 1, Ordering::Release);
             return;
@@ -85,9 +85,10 @@ pub(crate) fn standing(fd: c_int) -> Standing {
     }
 }
 
-/// Whether a write to a descriptor that was noted may raise a signal.
+/// Whether a write to a descriptor may raise a signal. Programs set limits at any time.
 pub(crate) fn may_signal(fd: c_int) -> bool {
-    find(fd).is_some_and(|known| known.signals.load(Ordering::Relaxed))
+    let is_file = find(fd).is_some_and(|known| !known.signals.load(Ordering::Relaxed));
+    !is_file || unsignalled::is_growth_limited()
 }
 
 /// Forgets a descriptor that is about to be closed.

@@ -26,7 +26,9 @@ fn totals_are_exact_on_many_threads() {
     assert!(snapshot.rows.keys().all(|&stack| snapshot.addresses(stack).len() > 3));
     let events = totals.allocs + totals.frees + unknown;
     let bytes = run.bytes().len() as u64;
-    assert!(bytes < events * 7, "{bytes} bytes for {events} events");
+    // Without times. These take up to five bytes each, depending on what else the machine does.
+    let times = 5 * events;
+    assert!(bytes < events * 7 + times, "{bytes} bytes for {events} events");
 }
 
 /// Frees of one burst share a time; one of a block that another thread was given since must not.
