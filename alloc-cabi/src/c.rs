@@ -3,11 +3,9 @@
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
-use alloc_core::{AllocError, SizedBlocks};
+use alloc_ptmalloc::LibrarySlot;
 
 use crate::cold;
-use crate::front;
-use crate::spare::C_ALIGN;
 
 /// A block of C as one of ours.
 #[inline]
@@ -23,11 +21,10 @@ fn block(pointer: *mut c_void) -> Option<NonNull<u8>> {
 #[inline]
 pub(crate) unsafe fn give_back(pointer: *mut c_void) {
     let Some(block) = block(pointer) else { return };
-    match front::serving() {
-        // SAFETY: the caller's promise; who serves in front is the process's strategy.
-        Some(heap) => unsafe { heap.free(block) },
+    // SAFETY: the caller's promise; a block in the heap in front is of the process's strategy.
+    if !unsafe { LibrarySlot::put(block) } {
         // SAFETY: as above.
-        None => unsafe { cold::free(block) },
+        unsafe { cold::free(block) };
     }
 }
 
@@ -46,19 +43,23 @@ pub(crate) unsafe fn give_back_sized(pointer: *mut c_void, size: usize) {
 /// `malloc`.
 #[inline]
 pub(crate) fn allocate(size: usize) -> *mut c_void {
-    let Some(heap) = front::serving() else { return cold::allocate(size, C_ALIGN).cast() };
-    match heap.malloc(size) {
-        Ok(block) => block.as_ptr().cast(),
-        Err(AllocError) => cold::refused(size).cast(),
+    match LibrarySlot::take(size) {
+        Some(block) => block.as_ptr().cast(),
+        None => cold::malloc(size).cast(),
     }
 }
 
 /// `calloc`.
 #[inline]
 pub(crate) fn allocate_zeroed(count: usize, size: usize) -> *mut c_void {
-    match count.checked_mul(size) {
-        Some(size) => cold::allocate_zeroed(size).cast(),
-        None => cold::no_memory().cast(),
+    let Some(size) = count.checked_mul(size) else { return cold::no_memory().cast() };
+    match LibrarySlot::take(size) {
+        Some(block) => {
+            // SAFETY: a new block of at least so many bytes.
+            unsafe { block.write_bytes(0, size) };
+            block.as_ptr().cast()
+        }
+        None => cold::allocate_zeroed(size).cast(),
     }
 }
 
@@ -75,8 +76,16 @@ pub(crate) unsafe fn resize(pointer: *mut c_void, size: usize) -> *mut c_void {
             unsafe { give_back(pointer) };
             ptr::null_mut()
         }
-        // SAFETY: the caller's promise.
-        Some(block) => unsafe { cold::reallocate(block, size) }.cast(),
+        Some(block) => {
+            // SAFETY: a live block that was replaced.
+            let free = |block| unsafe { cold::free(block) };
+            // SAFETY: the caller's promise.
+            match unsafe { LibrarySlot::resize(block, size, free) } {
+                Some(resized) => resized.as_ptr().cast(),
+                // SAFETY: as above.
+                None => unsafe { cold::reallocate(block, size) }.cast(),
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use alloc_core::{AllocError, Misuse, SizedBlocks, Strategy};
 
 use crate::boot;
 use crate::errno;
-use crate::front;
+use crate::front::{self, Front};
 use crate::spare::{C_ALIGN, EARLY};
 
 /// Null, with `errno` telling that there is no memory.
@@ -53,18 +53,21 @@ pub(crate) fn allocate(size: usize, align: usize) -> *mut u8 {
     answer(try_allocate(size, align))
 }
 
-/// `malloc` of what the heap in front refused.
-#[cold]
+/// `malloc` of what does not lie at hand.
 #[inline(never)]
-pub(crate) fn refused(size: usize) -> *mut u8 {
-    answer(layout(size, C_ALIGN).and_then(front::instead))
+pub(crate) fn malloc(size: usize) -> *mut u8 {
+    match front::serving() {
+        Some(heap) => answer(heap.malloc(size).or_else(|_| layout(size, C_ALIGN).and_then(front::instead))),
+        None => allocate(size, C_ALIGN),
+    }
 }
 
 /// `calloc`, after the multiplication.
 pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
-    let zeroed = |layout| match boot::active() {
-        Some(served) => served.handle.allocate_zeroed(layout),
-        None => EARLY.allocate_zeroed(layout),
+    let zeroed = |layout| match (front::serving(), boot::active()) {
+        (Some(_), _) => Front.allocate_zeroed(layout),
+        (None, Some(served)) => served.handle.allocate_zeroed(layout),
+        (None, None) => EARLY.allocate_zeroed(layout),
     };
     answer(layout(size, C_ALIGN).and_then(zeroed))
 }
@@ -75,6 +78,10 @@ pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
 /// The block is live, and the process's strategy's.
 #[inline(never)]
 pub(crate) unsafe fn free(block: NonNull<u8>) {
+    if let Some(heap) = front::serving() {
+        // SAFETY: the caller's promise; who serves in front is the process's strategy.
+        return unsafe { heap.free(block) };
+    }
     if EARLY.owns(block) {
         // SAFETY: a live block.
         return unsafe { EARLY.free(block) };
@@ -114,6 +121,7 @@ pub(crate) unsafe fn free_sized(block: NonNull<u8>, size: usize) {
 ///
 /// # Safety
 /// As for [`free`].
+#[inline(never)]
 pub(crate) unsafe fn reallocate(block: NonNull<u8>, size: usize) -> *mut u8 {
     if layout(size, C_ALIGN).is_err() {
         return no_memory();
@@ -126,7 +134,11 @@ pub(crate) unsafe fn reallocate(block: NonNull<u8>, size: usize) -> *mut u8 {
         // SAFETY: a live block of that region.
         return answer(unsafe { move_spare(block, size) });
     }
-    // SAFETY: a live block.
+    if front::serving().is_some() {
+        // SAFETY: a live block.
+        return answer(unsafe { Front.reallocate(block, size) });
+    }
+    // SAFETY: as above.
     answer(unsafe { served.handle.reallocate(block, size) })
 }
 

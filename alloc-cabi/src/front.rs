@@ -1,5 +1,5 @@
-//! `ptmalloc`, in front of the dispatch: where it serves the process, C's functions call it directly, and its thread cache's
-//! paths are inlined into them.
+//! `ptmalloc`, in front of the dispatch: where it serves the process, C's functions take from its thread caches before they
+//! ask anybody, and then ask it directly.
 
 use core::alloc::Layout;
 use core::ffi::c_int;
@@ -197,6 +197,7 @@ impl Inspect for Front {
 /// # Safety
 /// [`prepare`] was called, and the heap is the process's strategy.
 pub(crate) unsafe fn serve() {
+    LibrarySlot::serve_at_hand();
     // Release: whoever sees it finds the heap whole.
     SERVES.store(true, Ordering::Release);
 }

@@ -6,9 +6,9 @@
 //! ```text
 //!   c  aligned  cxx  alias         what C and C++ call
 //!            |
-//!          front ── ptmalloc       its thread cache, inlined, where it serves
+//!        what lies at hand         ptmalloc's thread cache, inlined; where it does not serve, nothing lies there
 //!            |
-//!          cold                    requests, sent to the strategy
+//!          cold ── front           requests, sent to ptmalloc or to what else serves
 //!            |
 //!          boot ── settings        which one that is: chosen once, by the first call
 //!            |

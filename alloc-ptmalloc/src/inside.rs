@@ -70,6 +70,7 @@ impl Postponed {
         }
     }
 
+    #[inline]
     fn is_empty(&self) -> bool {
         // Relaxed: a thread that misses a block leaves it to the next one.
         self.head.load(Ordering::Relaxed).is_null()

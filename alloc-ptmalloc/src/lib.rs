@@ -30,7 +30,7 @@
 //! | `arena`, `top`, `perturb` | `malloc_state` and its verbs, one file each |
 //! | `check` | walkers that derive an arena anew |
 //! | `tcache`, `registry`, `instance`, `handover`, `process`, `fork`, `forker` | threads: their caches and arenas, their ends, forks |
-//! | `ptmalloc`, `inside`, `obtain`, `give`, `resize`, `strategy` | the front door: hits, and the ways beyond |
+//! | `ptmalloc`, `at_hand`, `inside`, `obtain`, `give`, `resize`, `strategy` | the front door: hits, and the ways beyond |
 //! | `inspect`, `figures`, `survey`, `tune` | looking inside, and `mallopt` |
 //!
 //! # Not for
@@ -53,6 +53,7 @@ extern crate std;
 struct Readme;
 
 mod arena;
+mod at_hand;
 mod bins;
 mod check;
 mod chunk;

@@ -13,11 +13,8 @@ use crate::heap;
 use crate::instance::Instance;
 use crate::owner;
 use crate::ptmalloc::Ptmalloc;
-use crate::size::{self, ALIGN};
+use crate::size::{self, ALIGN, MOVES_BELOW};
 use crate::tcache::slot::Slot;
-
-/// Chunks below this move rather than lock their arena: copying so little costs less than splitting and merging.
-const MOVES_BELOW: usize = 1 << 10;
 
 /// A block of a heap that grows to this size or more moves to a mapping, so that from then on the kernel moves its pages. A
 /// vector that grew to 100 MiB in an arena left a peak of 123 MB, and 105 MB this way, which is glibc's.
@@ -65,21 +62,16 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         let need = self.chunk_size(new.size())?;
-        let Some(inside) = self.enter() else {
-            // SAFETY: the caller's promise.
-            return if unsafe { self.has_room(block, need) } { Ok(block) } else { Err(AllocError) };
-        };
         let instance = self.used().ok_or(AllocError)?;
         let source = &instance.source;
         if heap::holds(block.addr().get()) {
             if new.size() >= MAPS_FROM
                 && new.size() > used
                 && new.align() <= ALIGN
-                && let Some((moved, _)) = source.mapped.allocate(source, new.size(), ALIGN)
+                && let Some(moved) = self.map(instance, new.size())
             {
                 // SAFETY: a new block of so many bytes.
                 unsafe { source.perturb_new(moved, new.size()) };
-                drop(inside);
                 // SAFETY: both are live blocks of this heap, each of so many bytes.
                 unsafe { self.replace(block, moved, used) };
                 return Ok(moved);
@@ -92,31 +84,23 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             }
         } else if new.size() > MAX_CACHED && new.align() <= ALIGN {
             // Blocks that a magazine may hold never have a mapping.
+            let inside = self.enter().ok_or(AllocError)?;
             // SAFETY: a live block of this heap that lies in none of its heaps is a mapping's.
             if let Some(moved) = unsafe { source.mapped.resize(source, block, new.size()) } {
                 return Ok(moved);
             }
+            drop(inside);
         }
-        drop(inside);
         let moved = self.allocate_layout(new)?;
         // SAFETY: both are live blocks of this heap, each of so many bytes.
         unsafe { self.replace(block, moved, used.min(new.size())) };
         Ok(moved)
     }
 
-    /// Whether a block lies in a chunk of `need` bytes or more, as far as can be told without a lock.
-    ///
-    /// # Safety
-    /// `block` is a live block of this heap.
-    #[cold]
-    unsafe fn has_room(&self, block: NonNull<u8>, need: usize) -> bool {
-        if !heap::holds(block.addr().get()) {
-            return false;
-        }
-        // SAFETY: a live block in a heap is a chunk's.
-        let chunk = unsafe { Chunk::of_block(block) };
-        // SAFETY: as above, and a chunk in use keeps its size.
-        need <= unsafe { chunk.size() }
+    /// A block of `bytes` with a mapping of its own, if one can be had.
+    fn map(&self, instance: &Instance<B>, bytes: usize) -> Option<NonNull<u8>> {
+        let _inside = self.enter()?;
+        instance.source.mapped.allocate(&instance.source, bytes, ALIGN).map(|(block, _)| block)
     }
 
     /// Copies `bytes` from one block to another, and frees the former.
@@ -137,20 +121,16 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
     unsafe fn resize_chunk(&self, instance: &Instance<B>, chunk: Chunk, need: usize) -> bool {
         // SAFETY: the caller's promise.
         let size = unsafe { chunk.size() };
-        let spare = size.saturating_sub(need);
-        if need <= size && (spare < 64 || spare < size / 8) {
+        if size::serves(size, need) {
             return true;
         }
-        if size < MOVES_BELOW && need > size {
-            return false;
-        }
         if size < MOVES_BELOW {
-            // A shrink that is worth a smaller block moves; any other stays.
-            return spare < size / 2;
+            return size::stays(size, need);
         }
         let Some(arena) = owner::arena_of(owner::of(chunk.address())) else { return false };
         // SAFETY: arenas live as long as their instance.
         let arena = unsafe { arena.as_ref() };
+        let Some(_inside) = self.enter() else { return need <= size };
         let mut state = arena.state.lock();
         // SAFETY: the arena is locked; the caller's promise.
         let resized = unsafe { state.resize(&instance.source, chunk, need) };

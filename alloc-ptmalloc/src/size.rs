@@ -35,6 +35,22 @@ pub(crate) const fn usable(chunk_size: usize) -> usize {
     chunk_size - OVERHEAD
 }
 
+/// Whether a chunk serves a request for one of `need` bytes without much left over.
+#[inline]
+pub(crate) const fn serves(chunk_size: usize, need: usize) -> bool {
+    let spare = chunk_size.wrapping_sub(need);
+    need <= chunk_size && (spare < 64 || spare < chunk_size / 8)
+}
+
+/// Chunks below this move rather than lock their arena: copying so little costs less than splitting and merging.
+pub(crate) const MOVES_BELOW: usize = 1 << 10;
+
+/// Whether a chunk that would rather move stays where it is: a shrink that is not worth a smaller one.
+#[inline]
+pub(crate) const fn stays(chunk_size: usize, need: usize) -> bool {
+    chunk_size < MOVES_BELOW && need <= chunk_size && chunk_size - need < chunk_size / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

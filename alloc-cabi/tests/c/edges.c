@@ -120,6 +120,37 @@ static void resizing(void) {
   free(numbers);
 }
 
+/* What a resized block may hold is what it says, and all of it moves along: step by step, among blocks whose freeing and
+ * splitting leaves chunks of all sizes. */
+static void steps(void) {
+  enum { SLOTS = 64, TURNS = 4000 };
+  char *slot[SLOTS] = {0};
+  size_t size[SLOTS] = {0};
+  uint32_t random = 11;
+  for (int turn = 0; turn < TURNS; turn++) {
+    unsigned at = next_random(&random) % SLOTS;
+    if (slot[at] == NULL || next_random(&random) % 8 == 0) {
+      free(slot[at]);
+      size[at] = 1 + next_random(&random) % (turn % 3 == 0 ? 70000 : turn % 3 == 1 ? 3000 : 600);
+      slot[at] = malloc(size[at]);
+      CHECK(slot[at] != NULL);
+    } else {
+      size_t old = size[at];
+      size[at] = next_random(&random) % 4 == 0 ? 1 + old / 2 : old + next_random(&random) % 40;
+      slot[at] = realloc(slot[at], size[at]);
+      CHECK(slot[at] != NULL);
+      CHECK(verify(slot[at], old < size[at] ? old : size[at], at));
+    }
+    size_t usable = malloc_usable_size(slot[at]);
+    CHECK(usable >= size[at] || usable == 0);
+    fill(slot[at], size[at], at);
+  }
+  for (unsigned at = 0; at < SLOTS; at++) {
+    if (slot[at] != NULL) CHECK(verify(slot[at], size[at], at));
+    free(slot[at]);
+  }
+}
+
 static void alignments(void) {
   for (size_t align = 1; align <= (size_t)1 << 24; align *= 2) {
     for (size_t size = 0; size < 200000; size = size * 7 + 3) {
@@ -232,6 +263,7 @@ int main(void) {
   impossible();
   zeroed();
   resizing();
+  steps();
   alignments();
   other_names();
   errno_is_kept();

@@ -9,7 +9,7 @@ use core::cell::Cell;
 use super::slot::{CacheRef, NOBODY};
 
 /// The cache of the instance in a `LibrarySlot`.
-pub(super) type Library = CacheRef;
+pub(crate) type Library = CacheRef;
 /// A cache and its instance's number.
 pub(super) type Entry = (u64, CacheRef);
 
@@ -24,24 +24,24 @@ mod place {
 
     #[repr(C)]
     struct Locals {
-        library: Cell<Library>,
+        library: [Cell<Library>; 2],
         recent: Cell<Entry>,
         others: Cell<[Entry; 3]>,
         closed: Cell<bool>,
     }
 
-    const _: () = assert!(size_of::<Locals>() == 80 && NOBODY == u64::MAX);
+    const _: () = assert!(size_of::<Locals>() == 88 && NOBODY == u64::MAX);
 
-    // Each thread's copy starts as this image of `Locals`: no cache, for nobody, four times over.
+    // Each thread's copy starts as this image of `Locals`: no cache, and none for nobody four times over.
     global_asm!(
         ".pushsection .tdata.strata_ptmalloc_thread_0_1,\"awT\",@progbits",
         ".p2align 3",
         ".globl strata_ptmalloc_thread_0_1",
         ".hidden strata_ptmalloc_thread_0_1",
         ".type strata_ptmalloc_thread_0_1, @object",
-        ".size strata_ptmalloc_thread_0_1, 80",
+        ".size strata_ptmalloc_thread_0_1, 88",
         "strata_ptmalloc_thread_0_1:",
-        ".quad {fresh}",
+        ".quad {fresh}, {fresh}",
         ".quad -1, {fresh}",
         ".quad -1, {fresh}, -1, {fresh}, -1, {fresh}",
         ".quad 0",
@@ -100,9 +100,9 @@ mod place {
         }
     }
 
-    /// `LIBRARY.get()`, in two instructions.
+    /// `library(0).get()`, in two instructions.
     #[inline(always)]
-    pub(in super::super) fn library() -> Library {
+    pub(crate) fn at_hand() -> Library {
         let cache: *const ThreadCache;
         // SAFETY: the first field of the copy, as in `locals`.
         unsafe {
@@ -117,7 +117,12 @@ mod place {
         super::CacheRef(unsafe { &*cache })
     }
 
-    pub(in super::super) const LIBRARY: Key<Library> = Key::at(offset_of!(Locals, library));
+    /// The word at hand, 0, or the one out of reach, 1.
+    #[inline(always)]
+    pub(in super::super) fn library(word: usize) -> Key<Library> {
+        Key::at(offset_of!(Locals, library) + (word & 1) * size_of::<Library>())
+    }
+
     pub(in super::super) const RECENT: Key<Entry> = Key::at(offset_of!(Locals, recent));
     pub(in super::super) const OTHERS: Key<[Entry; 3]> = Key::at(offset_of!(Locals, others));
     pub(in super::super) const CLOSED: Key<bool> = Key::at(offset_of!(Locals, closed));
@@ -129,16 +134,24 @@ mod place {
     use crate::tcache::FRESH;
 
     std::thread_local! {
-        pub(in super::super) static LIBRARY: Cell<Library> = const { Cell::new(CacheRef(&FRESH)) };
+        static AT_HAND: Cell<Library> = const { Cell::new(CacheRef(&FRESH)) };
+        static OUT_OF_REACH: Cell<Library> = const { Cell::new(CacheRef(&FRESH)) };
         pub(in super::super) static RECENT: Cell<Entry> = const { Cell::new((NOBODY, CacheRef(&FRESH))) };
         pub(in super::super) static OTHERS: Cell<[Entry; 3]> = const { Cell::new([(NOBODY, CacheRef(&FRESH)); 3]) };
         pub(in super::super) static CLOSED: Cell<bool> = const { Cell::new(false) };
     }
 
+    /// The word at hand, 0, or the one out of reach, 1.
     #[inline]
-    pub(in super::super) fn library() -> Library {
-        LIBRARY.get()
+    pub(in super::super) fn library(word: usize) -> &'static std::thread::LocalKey<Cell<Library>> {
+        if word == 0 { &AT_HAND } else { &OUT_OF_REACH }
+    }
+
+    #[inline]
+    pub(crate) fn at_hand() -> Library {
+        AT_HAND.get()
     }
 }
 
-pub(super) use place::{CLOSED, LIBRARY, OTHERS, RECENT, library};
+pub(crate) use place::at_hand;
+pub(super) use place::{CLOSED, OTHERS, RECENT, library};

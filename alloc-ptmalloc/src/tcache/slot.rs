@@ -5,9 +5,10 @@ use core::cell::Cell;
 use core::fmt::Debug;
 use core::sync::atomic::compiler_fence;
 
-use alloc_core::sync::static_atomic::{AtomicU64, Ordering};
+use alloc_core::sync::static_atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::local::{CLOSED, LIBRARY, OTHERS, RECENT, library};
+pub(crate) use super::local::at_hand;
+use super::local::{CLOSED, OTHERS, RECENT, library};
 use super::{BUSY, DEAD, FRESH, ThreadCache};
 
 mod sealed {
@@ -92,33 +93,44 @@ impl sealed::Sealed for ProcessSlot {}
 impl sealed::Sealed for LibrarySlot {}
 impl sealed::Sealed for SharedSlot {}
 
+/// Which of its two words the library's heap uses: the one at hand, 0, or the one out of reach.
+static WORD: AtomicUsize = AtomicUsize::new(1);
+
+/// The calling thread's word of the library's heap.
+macro_rules! library {
+    () => {
+        // Relaxed: set before the heap is used, by the thread that makes the others.
+        library(WORD.load(Ordering::Relaxed))
+    };
+}
+
 impl Slot for LibrarySlot {
     #[inline]
     fn get(_id: &AtomicU64) -> CacheRef {
-        library()
+        library!().get()
     }
 
     fn set(_id: u64, cache: CacheRef) {
-        LIBRARY.set(cache);
+        library!().set(cache);
     }
 
     fn forget(_id: u64) {
-        LIBRARY.set(CacheRef(&FRESH));
+        library!().set(CacheRef(&FRESH));
     }
 
     fn close() {
-        LIBRARY.set(CacheRef(&DEAD));
+        library!().set(CacheRef(&DEAD));
     }
 
     const INTERRUPTIBLE: bool = true;
 
     #[inline]
     fn enter(_id: &AtomicU64) -> Option<CacheRef> {
-        let cache = library();
+        let cache = library!().get();
         if core::ptr::eq(cache.0, &BUSY) {
             return None;
         }
-        LIBRARY.set(CacheRef(&BUSY));
+        library!().set(CacheRef(&BUSY));
         // The thread's own handlers see the mark before anything that it protects.
         compiler_fence(Ordering::SeqCst);
         Some(cache)
@@ -128,12 +140,22 @@ impl Slot for LibrarySlot {
     fn leave(cache: CacheRef) {
         // And until all of that is done.
         compiler_fence(Ordering::SeqCst);
-        LIBRARY.set(cache);
+        library!().set(cache);
     }
 
     #[inline]
     fn is_inside() -> bool {
-        core::ptr::eq(library().0, &BUSY)
+        core::ptr::eq(library!().get().0, &BUSY)
+    }
+}
+
+impl LibrarySlot {
+    /// Lets callers take from the thread caches of the library's heap, and put back there, without asking it: `take`,
+    /// `put`, `resize`. Before this, and without it, these find nothing.
+    ///
+    /// To be called before the heap is used.
+    pub fn serve_at_hand() {
+        WORD.store(0, Ordering::Relaxed);
     }
 }
 
