@@ -83,6 +83,9 @@ impl<C: Config> Zone<C> {
         if let Some(at) = stray {
             return fault("a quick list holds blocks of its size", at);
         }
+        if let Some(at) = self.cached_twice() {
+            return fault("a quick list holds a block once", at);
+        }
         self.check_blocks(cached)
     }
 

@@ -58,13 +58,14 @@ impl<C: Config> Zone<C> {
         }
         let least = if C::Header::MIN > 1 { C::Header::MIN } else { 0 };
         let size = (size as u32).max(least);
-        Some(if C::Coalesce::CLASSES {
-            bin_for(size)
-        } else if C::CLASSES {
-            class_size(size as usize)
-        } else {
-            size as usize
-        })
+        if C::Coalesce::CLASSES {
+            return Some(bin_for(size));
+        }
+        if C::CLASSES {
+            // Rounded up, a request may be larger than the largest block of the lists.
+            return Some(class_size(size as usize)).filter(|&list| list <= Self::LISTS);
+        }
+        Some(size as usize)
     }
 
     /// The size of the blocks in a list.
@@ -236,6 +237,25 @@ impl<C: Config> Zone<C> {
         any
     }
 
+    /// A block that is in a quick list twice. Takes time in proportion to the square of the lists' lengths.
+    pub(crate) fn cached_twice(self) -> Option<u32> {
+        for list in 1..=Self::LISTS {
+            let mut place = self.top(list).get() as usize;
+            while self.read(place) != 0 {
+                let at = self.read(place);
+                place -= SLOT;
+                let mut below = place;
+                while self.read(below) != 0 {
+                    if self.read(below) == at {
+                        return Some(at);
+                    }
+                    below -= SLOT;
+                }
+            }
+        }
+        None
+    }
+
     /// Calls `each` with the position and the size of every block in quick lists.
     pub(crate) fn for_each_cached(self, each: &mut dyn FnMut(u32, u32)) {
         for list in 1..=Self::LISTS {
@@ -322,6 +342,40 @@ mod tests {
         blocks.into_iter().for_each(|block| give(&heap, block, 0));
         heap.check().expect("a whole heap");
         assert_eq!(heap.stats().live_blocks.get(), Some(0));
+    }
+
+    /// Lists of exact sizes whose largest is no class, and requests that are rounded up to classes: as behind threads' caches.
+    struct Rounded;
+
+    impl Config for Rounded {
+        type Fit = fit::Good;
+        type Header = header::None;
+        type Coalesce = Deferred<528>;
+        const CLASSES: bool = true;
+    }
+
+    #[test]
+    fn a_request_rounded_up_beyond_the_largest_list_has_none() {
+        assert_eq!((Zone::<Rounded>::list_for(512), Zone::<Rounded>::list_for(528)), (Some(32), None));
+        let mut memory = memory(1 << 20);
+        let heap = FixedFreeList::<Rounded>::over_in(&mut memory);
+        let blocks = [take(&heap, 528), take(&heap, 528)];
+        assert_eq!(blocks[0].addr().get().abs_diff(blocks[1].addr().get()), 544);
+        blocks.into_iter().for_each(|block| give(&heap, block, 528));
+        heap.check().expect("a whole heap");
+        assert_eq!((heap.stats().live_blocks.get(), cached(&heap)), (Some(0), 0));
+    }
+
+    #[test]
+    fn a_block_that_is_in_a_list_twice_is_found() {
+        let mut memory = memory(16 << 20);
+        let heap = FixedFreeList::<Lists>::over_in(&mut memory);
+        let blocks = [take(&heap, 64), take(&heap, 64), take(&heap, 64)];
+        blocks.into_iter().for_each(|block| give(&heap, block, 64));
+        heap.check().expect("a whole heap");
+        give(&heap, blocks[0], 64);
+        let fault = heap.check().expect_err("the first block is freed twice");
+        assert_eq!((fault.what, fault.address), ("a quick list holds a block once", blocks[0].addr().get()));
     }
 
     #[test]
