@@ -30,15 +30,16 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
                 return None;
             }
             let taken = cache.bin(class).pop().or_else(|| self.refill(cache, class));
+            if let Some(block) = taken {
+                // Before others may look, as in `take`.
+                // SAFETY: a block of a cache is of this heap, and held by nobody.
+                unsafe { C::Header::note_used(block) };
+            }
             cache.leave();
             taken
         });
         match taken {
-            Some(block) => {
-                // SAFETY: a block of a cache is of this heap, and held by nobody.
-                unsafe { C::Header::note_used(block) };
-                Ok(block)
-            }
+            Some(block) => Ok(block),
             None => self.list.allocate(layout).or_else(|_| self.reclaim(layout)),
         }
     }

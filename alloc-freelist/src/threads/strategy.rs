@@ -35,11 +35,12 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
             return None;
         }
         let taken = cache.bin(class).pop();
-        cache.leave();
         if let Some(block) = taken {
+            // Before others may look: they count blocks by their marks.
             // SAFETY: a block of a cache is of this heap, and held by nobody.
             unsafe { C::Header::note_used(block) };
         }
+        cache.leave();
         taken
     }
 
