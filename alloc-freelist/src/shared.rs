@@ -1,7 +1,7 @@
 //! A heap in memory that several processes map, at whatever addresses.
 //!
 //! ```text
-//!   | SharedHead | ZoneHeader | bins | tables | blocks ... |
+//!   | SharedHead | ZoneHeader | bins | quick lists | tables | blocks ... |
 //! ```
 //!
 //! Nothing in it is a pointer: positions count from the zone's base, and processes name blocks to each other by their
@@ -77,7 +77,8 @@ impl<C: Config> SharedFreeList<'_, C> {
         assert!(!C::Header::TRUSTED, "shared heaps have headers `None` or `Sized`");
         let kind = (C::Header::BYTES as u64) << 8 | (C::Fit::BINS as u64) << 1 | C::Fit::READS_EDGES as u64;
         let quick = <C::Coalesce as crate::coalesce::Coalesce>::QUICK_BYTES as u64;
-        0x5354_5241_5401_0000_u64.rotate_left(16) ^ kind ^ quick << 24
+        // Its third lowest byte is the layout's number: 2 since quick lists are stacks beside the bins.
+        0x5354_5241_5402_0000_u64.rotate_left(16) ^ kind ^ quick << 24
     };
 
     /// The pieces of a memory: its head, and its span.

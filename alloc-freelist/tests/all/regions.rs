@@ -150,49 +150,97 @@ fn a_static_array_serves_one_heap_at_a_time() {
 
 #[test]
 fn exhaustion_is_an_error_and_the_heap_stays_whole() {
-    let mut memory = buffer(64 << 10);
+    // Smaller ones have no room in their quick lists for blocks of this size.
+    let mut memory = buffer(1 << 20);
     let heap = FixedFreeList::<Policy<fit::Good, header::None, coalesce::Deferred>>::over_in(&mut memory);
     for _ in 0..3 {
         let mut blocks = Vec::new();
         while let Ok(block) = heap.allocate(layout(100, 8)) {
             blocks.push(block);
         }
-        assert!(blocks.len() > 550, "{} blocks of 112 bytes in 64 KiB", blocks.len());
+        assert!(blocks.len() > 9200, "{} blocks of 112 bytes in 1 MiB", blocks.len());
+        assert_eq!(heap.stats().cached.get(), Some(0), "nothing is kept where a request is refused");
         heap.check().expect("a whole heap");
-        for block in blocks {
-            // SAFETY: the block is live, with this layout.
+        // The last ones lie apart from each other.
+        for index in 0..blocks.len() {
+            let block = blocks[index * 5003 % blocks.len()];
+            // SAFETY: the block is live, with this layout, and its turn comes once: 5003 is a prime number.
             unsafe { heap.deallocate(block, layout(100, 8)) };
         }
+        assert!(heap.stats().cached_blocks.get() > Some(0), "the last ones wait");
         // Quick lists are merged rather than that a request is refused.
-        let whole = take(&heap, 60_000);
+        let whole = take(&heap, 1_030_000);
+        assert_eq!(heap.stats().cached.get(), Some(0));
         heap.check().expect("a whole heap");
-        give(&heap, whole, 60_000);
+        give(&heap, whole, 1_030_000);
     }
 }
 
 #[test]
 fn two_views_of_one_memory_share_a_heap() {
-    let mut memory = vec![0_u64; 32 << 10];
+    let mut memory = vec![0_u64; 128 << 10];
     let bytes = core::ptr::NonNull::slice_from_raw_parts(
         core::ptr::NonNull::new(memory.as_mut_ptr()).expect("not null").cast::<u8>(),
-        256 << 10,
+        1 << 20,
     );
     type Shared<'m> =
         alloc_freelist::SharedFreeList<'m, Policy<fit::First, header::Sized, coalesce::Deferred>>;
     // SAFETY: the memory is the heap's alone, for as long as both values are used.
     assert!(unsafe { Shared::attach(bytes) }.is_err(), "nothing is there yet");
     // SAFETY: as above.
-    let first = unsafe { Shared::create(bytes) }.expect("256 KiB suffice");
+    let first = unsafe { Shared::create(bytes) }.expect("1 MiB suffices");
     // SAFETY: as above, and a heap was created there.
     let second = unsafe { Shared::attach(bytes) }.expect("a heap is there");
     // SAFETY: as above.
     let other = unsafe { alloc_freelist::SharedFreeList::<Policy>::attach(bytes) };
     assert!(other.is_err(), "of other policies");
-    let block = take(&first, 1000);
+    let block = take(&first, 100);
     assert_eq!(second.at(first.offset_of(block)), Some(block));
-    give(&second, block, 1000);
-    assert_eq!(first.stats().live.get(), Some(0));
+    give(&second, block, 100);
+    assert_eq!((first.stats().live.get(), first.stats().cached_blocks.get()), (Some(0), Some(1)));
+    assert_eq!(take(&first, 100), block, "what one gave back to a quick list serves the other");
+    give(&first, block, 100);
+    // Quick lists are merged rather than that a request is refused.
+    let more = first.stats().free_largest.get().expect("the figure is known") as usize + 60;
+    let whole = take(&second, more);
+    assert_eq!(first.stats().cached.get(), Some(0));
+    give(&first, whole, more);
     first.check().expect("a whole heap");
+}
+
+/// As another process sees it: nothing in the memory says where it lies, not even what waits in quick lists.
+#[test]
+fn a_shared_heap_works_at_another_address() {
+    type Shared<'m> = alloc_freelist::SharedFreeList<'m, Policy<fit::Good, header::None, coalesce::Classed>>;
+    const BYTES: usize = 8 << 20;
+    let mut places = [vec![0_u128; BYTES / 16], vec![0_u128; BYTES / 16]];
+    let bytes = |place: &mut Vec<u128>| {
+        core::ptr::NonNull::slice_from_raw_parts(core::ptr::NonNull::from(&mut place[..]).cast::<u8>(), BYTES)
+    };
+    // SAFETY: the memory is the heap's alone, for as long as the value is used.
+    let here = unsafe { Shared::create(bytes(&mut places[0])) }.expect("8 MiB suffice");
+    let sizes = [40, 100, 100, 700, 100];
+    let blocks: Vec<_> = sizes.iter().map(|&size| take(&here, size)).collect();
+    for (&block, size) in blocks.iter().zip(sizes).skip(1) {
+        give(&here, block, size);
+    }
+    let (offset, waiting) = (here.offset_of(blocks[0]), here.stats().cached_blocks.get());
+    let last = here.offset_of(blocks[4]);
+    assert_eq!(waiting, Some(4));
+    let copy = places[0].clone();
+    places[1].copy_from_slice(&copy);
+    places[0].fill(u128::MAX);
+    // SAFETY: as above; a heap was created in these bytes.
+    let there = unsafe { Shared::attach(bytes(&mut places[1])) }.expect("a heap is there");
+    there.check().expect("a whole heap");
+    assert_eq!(there.stats().cached_blocks.get(), waiting);
+    assert_eq!(there.offset_of(take(&there, 100)), last, "the block freed last comes first");
+    give(&there, there.at(offset).expect("in the memory"), 40);
+    give(&there, there.at(last).expect("in the memory"), 100);
+    assert_eq!(there.stats().live.get(), Some(0));
+    let whole = take(&there, 8_000_000);
+    there.check().expect("a whole heap");
+    give(&there, whole, 8_000_000);
 }
 
 /// Ignores misuse.
