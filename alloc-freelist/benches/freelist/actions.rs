@@ -13,7 +13,7 @@ use crate::random::Random;
 /// Bytes of the arena: twice what the largest row has live, so that nothing is refused.
 const ARENA: usize = 128 << 20;
 const LARGEST: usize = 8192;
-const OPS: usize = 200_000;
+pub(crate) const OPS: usize = 200_000;
 
 /// An arena under the lock that all of them get.
 pub(crate) struct Locked<A>(RawLock, A);

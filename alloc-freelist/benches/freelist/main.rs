@@ -1,6 +1,8 @@
 //! Free lists beside their peers: `cargo bench -p alloc-freelist --features std --bench freelist [-- SECTION…]`.
 //!
-//! Sections: `actions`, `efficiency`, `overhead`, `worst`. All of them where none is named.
+//! Sections: `actions`, `efficiency`, `overhead`, `worst`. All of them where none is named. `one` has one thread do the actions
+//! with 2000 live blocks and one allocator, which follows: `one sync`. That is for callgrind, whose figures for 10 and 20 rounds
+//! (`one sync 20`) differ by 10 rounds without their preparation.
 
 mod actions;
 mod efficiency;
@@ -71,8 +73,30 @@ fn throughput() {
     println!();
 }
 
+/// Rounds of one allocator.
+fn one(name: &str, rounds: usize) {
+    const LIVE: usize = 2_000;
+    let mut running = match name {
+        "immediate" => run::<Ours<Immediate>>(LIVE, 1),
+        "deferred" => run::<Ours<Deferred>>(LIVE, 1),
+        "classed" => run::<Ours<Classed>>(LIVE, 1),
+        "sync" => run_shared::<Caches>(LIVE, 1),
+        "talc" => run::<Talc>(LIVE, 1),
+        _ => return eprintln!("freelist: one {name}: immediate, deferred, classed, sync or talc"),
+    };
+    (0..rounds).for_each(|_| {
+        running.round();
+    });
+    println!("{rounds} rounds of {} actions: {}", actions::OPS, running.name());
+}
+
 fn main() {
     let sections: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    if let [section, name, rounds @ ..] = &sections[..]
+        && section == "one"
+    {
+        return one(name, rounds.first().and_then(|rounds| rounds.parse().ok()).unwrap_or(10));
+    }
     let wanted = |name: &str| sections.is_empty() || sections.iter().any(|section| section == name);
     if wanted("actions") {
         throughput();
