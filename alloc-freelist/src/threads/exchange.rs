@@ -14,9 +14,6 @@ use crate::header::Header;
 use crate::lock::Held;
 use crate::size::bytes;
 
-/// Classes whose limits are looked at for room for another one's.
-const LOOK: usize = 8;
-
 impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// A block of a class whose list is empty, or for a thread that has not come to this heap last.
     #[cold]
@@ -114,14 +111,13 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
         }
     }
 
-    /// Raises a list's limit to `wanted`, or as far as other lists give way.
+    /// Raises a list's limit to `wanted`, or as far as the budget and one other list allow.
+    ///
+    /// Only one gives way at a time: with more, lists that are all in use would be emptied for each other's sake all the time.
     fn raise(&self, cache: &Cache, class: usize, wanted: u32) {
         let bin = cache.bin(class);
         let size = bytes(size_of_class(class));
-        for _ in 0..LOOK {
-            if (wanted - bin.limit.get()) as usize * size <= cache.spare.get() {
-                break;
-            }
+        if (wanted - bin.limit.get()) as usize * size > cache.spare.get() {
             let other = (cache.hand.get() + 1) % CLASSES;
             cache.hand.set(other);
             if other != class {
