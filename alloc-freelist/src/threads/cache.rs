@@ -21,6 +21,7 @@ use core::cell::Cell;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, compiler_fence};
 
+use alloc_core::arith::is_aligned;
 use alloc_core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::class::CLASSES;
@@ -84,6 +85,9 @@ const FENCED: u32 = 2;
 /// lock, or for pages; it is not there at all in the child of a fork.
 const PATIENCE: u32 = 100_000;
 const SPINS: u32 = 100;
+
+/// Blocks of a list that are looked at for one that lies well.
+const LOOK: usize = 8;
 
 impl Cache {
     pub(super) const fn new() -> Self {
@@ -219,6 +223,28 @@ impl Bin {
         Some(block)
     }
 
+    /// Takes a block that lies at a multiple of `align`, if one is among the few that came last.
+    pub(super) fn pop_aligned(&self, align: usize) -> Option<NonNull<u8>> {
+        let mut before: Option<NonNull<u8>> = None;
+        let mut at = self.head.get();
+        for _ in 0..LOOK {
+            let block = at?;
+            // SAFETY: blocks on the list were linked by `push`.
+            let after = unsafe { next(block) };
+            if is_aligned(block.addr().get(), align) {
+                match before {
+                    // SAFETY: a block on the list, whose first word is its link.
+                    Some(before) => unsafe { before.cast::<Option<NonNull<u8>>>().write(after) },
+                    None => self.head.set(after),
+                }
+                self.count.set(self.count.get() - 1);
+                return Some(block);
+            }
+            (before, at) = (Some(block), after);
+        }
+        None
+    }
+
     /// Adds a block, whatever the limit.
     ///
     /// # Safety
@@ -287,6 +313,36 @@ mod tests {
         // SAFETY: as above.
         unsafe { bin.push(places[0]) };
         assert_eq!((bin.cut(0), bin.count.get(), bin.pop()), (Some(places[0]), 0, None));
+    }
+
+    #[test]
+    fn the_first_few_blocks_are_looked_at_for_one_that_lies_well() {
+        #[repr(align(64))]
+        struct Blocks([[u64; 4]; 20]);
+
+        let mut blocks = Blocks([[0; 4]; 20]);
+        // Every second one lies well.
+        let places: std::vec::Vec<NonNull<u8>> =
+            blocks.0.iter_mut().map(|block| NonNull::from(block).cast()).collect();
+        let cache = std::boxed::Box::new(Cache::new());
+        let fill = |bin: &Bin, order: &[usize]| {
+            for &place in order {
+                // SAFETY: 32 bytes of the test's own, on one list at most.
+                unsafe { bin.push(places[place]) };
+            }
+        };
+        let (mixed, deep) = (cache.bin(2), cache.bin(3));
+        assert_eq!(mixed.pop_aligned(64), None, "an empty list");
+        fill(mixed, &[5, 0, 2, 1, 3]);
+        assert_eq!((mixed.pop_aligned(64), mixed.pop_aligned(64)), (Some(places[2]), Some(places[0])));
+        assert_eq!((mixed.pop_aligned(64), mixed.count.get()), (None, 3));
+        assert_eq!(mixed.pop_aligned(32), Some(places[3]), "the uppermost one");
+        assert_eq!((mixed.pop(), mixed.pop(), mixed.pop()), (Some(places[1]), Some(places[5]), None));
+        fill(deep, &[4, 6, 7, 9, 11, 13, 15, 17, 19]);
+        assert_eq!(deep.pop_aligned(64), Some(places[6]), "the eighth one");
+        fill(deep, &[6, 1]);
+        assert_eq!(deep.pop_aligned(64), Some(places[6]), "the second one");
+        assert_eq!((deep.pop_aligned(64), deep.count.get()), (None, 9), "the ninth one is not looked at");
     }
 
     #[test]

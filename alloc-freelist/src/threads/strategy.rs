@@ -16,10 +16,16 @@ use crate::size::{GRANULE, bytes};
 const MOVED: usize = 1024;
 
 impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
-    /// The class of a request, where it is served from caches.
+    /// The class of a request that any block of the class serves.
     #[inline(always)]
     fn class(layout: Layout) -> Option<usize> {
-        if !Self::CACHES || layout.align() > GRANULE { None } else { Self::class_of_bytes(layout.size()) }
+        if layout.align() > GRANULE { None } else { Self::class_of_freed(layout) }
+    }
+
+    /// The class of a block that is given back, where caches take it: blocks have the size of their class at any alignment.
+    #[inline(always)]
+    fn class_of_freed(layout: Layout) -> Option<usize> {
+        if !Self::CACHES { None } else { Self::class_of_bytes(layout.size()) }
     }
 
     /// The class of blocks for so many bytes: never of wide ones.
@@ -38,6 +44,23 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
         if let Some(block) = taken {
             // Before others may look: they count blocks by their marks.
             // SAFETY: a block of a cache is of this heap, and held by nobody.
+            unsafe { C::Header::note_used(block) };
+        }
+        cache.leave();
+        taken
+    }
+
+    /// A block that happens to lie well for an alignment beyond the granule.
+    #[inline(never)]
+    fn take_aligned(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let class = Self::class_of_freed(layout)?;
+        let cache = self.front()?;
+        if !cache.enter() {
+            return None;
+        }
+        let taken = cache.bin(class).pop_aligned(layout.align());
+        if let Some(block) = taken {
+            // SAFETY: as in `take`.
             unsafe { C::Header::note_used(block) };
         }
         cache.leave();
@@ -86,6 +109,9 @@ unsafe impl<C: Config, B: Backend, W: Backend> Strategy for SyncFreeList<C, B, W
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let Some(class) = Self::class(layout) else {
+            if let Some(block) = self.take_aligned(layout) {
+                return Ok(block);
+            }
             return self.list.allocate(layout).or_else(|_| self.reclaim(layout));
         };
         match self.take(class) {
@@ -112,7 +138,7 @@ unsafe impl<C: Config, B: Backend, W: Backend> Strategy for SyncFreeList<C, B, W
 
     #[inline]
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-        match Self::class(layout) {
+        match Self::class_of_freed(layout) {
             // SAFETY: the caller gives up a block that the layout fits: blocks of one class have one size.
             Some(class) => unsafe { self.give(class, block) },
             // SAFETY: the caller's promises are the callee's.

@@ -50,6 +50,28 @@ fn a_block_that_comes_back_is_handed_out_again() {
 }
 
 #[test]
+fn an_aligned_block_comes_back_to_the_cache_and_is_handed_out_again() {
+    let aligned = layout(96, 256);
+    let heap = SyncFreeList::new();
+    warm(&heap, 96, 1);
+    let (live, _, cached) = figures(&heap);
+    let block = heap.allocate(aligned).expect("memory");
+    assert!(block.addr().get() % 256 == 0);
+    let before = figures(&heap).2;
+    // SAFETY: the block is live, with this layout.
+    unsafe { heap.deallocate(block, aligned) };
+    assert_eq!((figures(&heap).0, figures(&heap).2), (live, before + 96));
+    assert_eq!(heap.allocate(aligned), Ok(block), "it lies well");
+    assert_eq!(figures(&heap).2, before);
+    // SAFETY: as above.
+    unsafe { heap.deallocate(block, aligned) };
+    assert_eq!(take(&heap, 96), block, "it serves any request of its class");
+    give(&heap, block, 96);
+    assert!(figures(&heap).2 >= cached);
+    heap.check().expect("a whole heap");
+}
+
+#[test]
 fn figures_tell_what_all_threads_cache() {
     let heap = SyncFreeList::new();
     warm(&heap, 64, 10);
