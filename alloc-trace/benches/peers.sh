@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# What tracing costs a program: examples/work untraced, in each mode, under heaptrack (where it is installed) and under
-# dhat-rs. Rounds in which all take turns; medians of seconds, peak memory, and bytes written. Usage: peers.sh [ROUNDS]
+# What tracing costs a program: examples/work untraced, in each mode, under heaptrack and under gperftools' tcmalloc (where
+# they are installed: Debian's heaptrack and libgoogle-perftools-dev), on jemalloc with and without its sampling profiler,
+# and under dhat-rs. Rounds in which all take turns; medians. A tracer that is part of an allocator is compared with that
+# allocator, untraced. Needs GNU time. Usage: peers.sh [ROUNDS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-7}
@@ -8,49 +10,77 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 cargo build --release --quiet -p alloc-trace --example work
-cargo build --release --quiet --manifest-path benches/dhat/Cargo.toml --target-dir "$target/dhat"
+cargo build --quiet -p alloc-trace --features report --bin strata-trace
+for peer in dhat jemalloc; do
+  cargo build --release --quiet --manifest-path "benches/$peer/Cargo.toml" --target-dir "$target/$peer"
+done
 work=$target/release/examples/work
 dhat=$target/dhat/release/alloc-trace-dhat
+jemalloc=$target/jemalloc/release/alloc-trace-jemalloc
+tcmalloc=$(ls /usr/lib/*/libtcmalloc.so.4 2>/dev/null | head -1 || true)
 
-# name threads command...: appends seconds, peak KiB and bytes of the trace to the name's file
-once() {
-  local name=$1 threads=$2
-  shift 2
-  rm -f "$folder"/trace* "$folder"/dhat-heap.json
-  /usr/bin/env -C "$folder" python3 - "$@" "$threads" 20 >>"$folder/$name-$threads" <<'EOF'
-import glob, os, re, resource, subprocess, sys
-run = subprocess.run(sys.argv[1:], capture_output=True, text=True)
-seconds = re.search(r"([0-9.]+) s\b", run.stderr + run.stdout).group(1)
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-size = sum(os.path.getsize(file) for file in glob.glob("trace*") + glob.glob("dhat-heap.json"))
-print(seconds, peak, size)
-EOF
+# The row of that name is compared with the other.
+declare -A base=([sampled]=untraced [exact]=untraced [aggregate]=untraced [heaptrack]=untraced [dhat-rs]=untraced
+  [jemalloc sampling]=jemalloc [tcmalloc sampling]=tcmalloc [tcmalloc heap profiler]=tcmalloc)
+names=(untraced sampled exact aggregate)
+command -v heaptrack >/dev/null && names+=(heaptrack)
+names+=(dhat-rs jemalloc "jemalloc sampling")
+[ -n "$tcmalloc" ] && names+=(tcmalloc "tcmalloc sampling" "tcmalloc heap profiler")
+
+command_of() { # name: the command, one word a line
+  case $1 in
+    untraced) printf '%s\n' "$work" ;;
+    sampled | exact | aggregate) printf '%s\n' env "STRATA_TRACE=$1:$folder/trace" "$work" ;;
+    heaptrack) printf '%s\n' heaptrack -o "$folder/trace" "$work" ;;
+    dhat-rs) printf '%s\n' "$dhat" ;;
+    jemalloc) printf '%s\n' "$jemalloc" ;;
+    "jemalloc sampling")
+      printf '%s\n' env "_RJEM_MALLOC_CONF=prof:true,lg_prof_sample:19,prof_final:true,prof_prefix:$folder/trace" "$jemalloc" ;;
+    tcmalloc) printf '%s\n' env "LD_PRELOAD=$tcmalloc" "$work" ;;
+    # Samples stay in the process: the program would have to ask for them.
+    "tcmalloc sampling") printf '%s\n' env "LD_PRELOAD=$tcmalloc" TCMALLOC_SAMPLE_PARAMETER=524288 "$work" ;;
+    "tcmalloc heap profiler") printf '%s\n' env "LD_PRELOAD=$tcmalloc" "HEAPPROFILE=$folder/trace" "$work" ;;
+  esac
 }
 
-names="untraced sampled exact aggregate dhat-rs"
-command -v heaptrack >/dev/null && names="$names heaptrack"
+# name threads: appends seconds, peak KiB and bytes of the trace to the name's file
+once() {
+  local words
+  mapfile -t words < <(command_of "$1")
+  rm -f "$folder"/trace* "$folder"/dhat-heap.json
+  # GNU time: the peak of a process begins with that of the one that started it, and this one is small.
+  (cd "$folder" && /usr/bin/time -f %M -o "$folder/peak" "${words[@]}" "$2" 20 >"$folder/said" 2>&1)
+  local seconds size
+  seconds=$(grep -oE '^[0-9.]+ s$' "$folder/said" | cut -d' ' -f1)
+  size=$(find "$folder" -maxdepth 1 \( -name 'trace*' -o -name dhat-heap.json \) -printf '%s\n' | awk '{sum += $1} END {print sum + 0}')
+  echo "$seconds $(tail -1 "$folder/peak") $size" >>"$folder/$1-$2"
+}
+
 for _ in $(seq "$rounds"); do
   for threads in 1 2; do
-    once untraced "$threads" "$work"
-    for mode in sampled exact aggregate; do
-      STRATA_TRACE=$mode:$folder/trace once "$mode" "$threads" "$work"
-    done
-    if command -v heaptrack >/dev/null; then once heaptrack "$threads" heaptrack -o "$folder/trace" "$work"; fi
-    once dhat-rs "$threads" "$dhat"
+    for name in "${names[@]}"; do once "$name" "$threads"; done
   done
 done
 
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-echo "| tracer | threads | seconds | times the untraced | peak MiB | bytes written |"
-echo "|---|---|---|---|---|---|"
+column() { cut -d' ' -f"$2" "$folder/$1" | median; }
 for threads in 1 2; do
-  base=$(cut -d' ' -f1 "$folder/untraced-$threads" | median)
-  for name in $names; do
-    file=$folder/$name-$threads
-    seconds=$(cut -d' ' -f1 "$file" | median)
-    peak=$(cut -d' ' -f2 "$file" | median)
-    size=$(cut -d' ' -f3 "$file" | median)
-    awk -v n="$name" -v t="$threads" -v s="$seconds" -v b="$base" -v p="$peak" -v z="$size" \
-      'BEGIN {printf "| %s | %s | %.3f | %.2f | %.0f | %s |\n", n, t, s, s / b, p / 1024, z}'
+  STRATA_TRACE=exact:$folder/trace "$work" "$threads" 20 >/dev/null 2>&1
+  "$target/debug/strata-trace" compress "$folder/trace" -o "$folder/small"
+  events[threads]=$("$target/debug/strata-trace" json "$folder/small" |
+    sed 's/.*"allocs":\([0-9]*\),"alloc_bytes":[0-9]*,"frees":\([0-9]*\),.*/\1 \2/' | awk '{print $1 + $2}')
+  echo "$threads thread(s): ${events[threads]} events; exact trace $(stat -c %s "$folder/trace") bytes, compressed $(stat -c %s "$folder/small")"
+done
+echo
+echo "| tracer | threads | seconds | times the untraced | ns added to an event | peak MiB | MiB more than untraced | bytes written | bytes an event |"
+echo "|---|---|---|---|---|---|---|---|---|"
+for threads in 1 2; do
+  for name in "${names[@]}"; do
+    file=$name-$threads
+    before=${base[$name]:-$name}-$threads
+    # Of `threads` at work at the same time, each had its part of the events.
+    awk -v n="$name" -v t="$threads" -v s="$(column "$file" 1)" -v b="$(column "$before" 1)" -v p="$(column "$file" 2)" \
+      -v q="$(column "$before" 2)" -v z="$(column "$file" 3)" -v e="${events[threads]}" \
+      'BEGIN {printf "| %s | %s | %.3f | %.2f | %.0f | %.0f | %.0f | %s | %.2f |\n", n, t, s, s / b, (s - b) * 1e9 * t / e, p / 1024, (p - q) / 1024, z, z / e}'
   done
 done
