@@ -4,4 +4,4 @@ set -eu
 cd "$(dirname "$0")/.."
 RUSTFLAGS="--cfg alloc_loom ${RUSTFLAGS:-}" cargo test -p alloc-core --release --test loom_lock "$@"
 RUSTFLAGS="--cfg alloc_loom ${RUSTFLAGS:-}" cargo test -p alloc-ptmalloc --release --test loom_inbox "$@"
-RUSTFLAGS="--cfg alloc_loom ${RUSTFLAGS:-}" cargo test -p alloc-trace --release --test loom "$@"
+RUSTFLAGS="--cfg alloc_loom ${RUSTFLAGS:-}" cargo test -p alloc-trace --test loom "$@"
