@@ -83,6 +83,7 @@ fn memory_lost_round_by_round() {
         conformance::nothing_is_lost(&mut |body| body(Subject::sized(&make())), Limits::UNLIMITED)
     };
     assert_eq!(run(Kept::default), Ok(()));
+    assert_eq!(run(Kept::trimming), Ok(()));
     let message = message(run(Kept::leaking));
     assert!(message.contains("lost memory, in committed bytes: "), "{message}");
 }

@@ -19,8 +19,19 @@ const GRANULE: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     table: Mutex<Table>,
-    /// The one defect: what is given back stays committed.
-    leaks: bool,
+    freed: Freed,
+}
+
+/// What becomes of a block that is given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Freed {
+    /// It is the system's again.
+    #[default]
+    Returned,
+    /// It counts as committed until somebody trims, as much as a strategy that keeps memory may do.
+    UntilTrimmed,
+    /// The one defect: it counts as committed for ever.
+    Never,
 }
 
 #[derive(Debug, Default)]
@@ -28,14 +39,14 @@ struct Table {
     /// The layout that each block was taken from the system with, by address.
     blocks: BTreeMap<usize, Layout>,
     live: usize,
-    leaked: usize,
+    held: usize,
     peak: usize,
 }
 
 impl Table {
     fn insert(&mut self, block: NonNull<u8>, layout: Layout) {
         self.live += layout.size();
-        self.peak = self.peak.max(self.live + self.leaked);
+        self.peak = self.peak.max(self.live + self.held);
         self.blocks.insert(block.addr().get(), layout);
     }
 
@@ -48,7 +59,11 @@ impl Table {
 
 impl Kept {
     pub(crate) fn leaking() -> Self {
-        Self { leaks: true, table: Mutex::default() }
+        Self { freed: Freed::Never, table: Mutex::default() }
+    }
+
+    pub(crate) fn trimming() -> Self {
+        Self { freed: Freed::UntilTrimmed, table: Mutex::default() }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -138,7 +153,7 @@ unsafe impl SizedBlocks for Kept {
     unsafe fn free(&self, block: NonNull<u8>) {
         let mut table = self.table();
         let layout = table.remove(block);
-        table.leaked += if self.leaks { layout.size() } else { 0 };
+        table.held += if self.freed == Freed::Returned { 0 } else { layout.size() };
         // SAFETY: the block is the system's, with this layout, and its holder gave it up.
         unsafe { System.dealloc(block.as_ptr(), layout) };
     }
@@ -161,7 +176,7 @@ impl Inspect for Kept {
     fn stats(&self) -> Stats {
         let table = self.table();
         let (live, blocks) = (Gauge::of(table.live), Gauge::of(table.blocks.len()));
-        let committed = Gauge::of(table.live + table.leaked);
+        let committed = Gauge::of(table.live + table.held);
         Stats {
             reserved: committed,
             committed,
@@ -170,7 +185,7 @@ impl Inspect for Kept {
             live_blocks: blocks,
             cached: Gauge::of(0),
             free: Gauge::of(0),
-            metadata: Gauge::of(table.leaked),
+            metadata: Gauge::of(table.held),
             ..Stats::UNKNOWN
         }
     }
@@ -196,7 +211,10 @@ impl Inspect for Kept {
         }
     }
 
-    fn trim(&self, _keep: usize) -> usize {
-        0
+    fn trim(&self, keep: usize) -> usize {
+        let mut table = self.table();
+        let given = if self.freed == Freed::UntilTrimmed { table.held.saturating_sub(keep) } else { 0 };
+        table.held -= given;
+        given
     }
 }
