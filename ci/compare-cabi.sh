@@ -6,6 +6,7 @@
 #
 #   ci/compare-cabi.sh [PAIRS, default 41]     the table
 #   ci/compare-cabi.sh --count                 instructions only
+#   ci/compare-cabi.sh --check                 these, and fails where all calls of the loop together take more than linked
 #
 # STRATA_LIBRARY names a library that is built already.
 set -euo pipefail
@@ -45,6 +46,11 @@ for function in malloc calloc realloc free; do
     END {printf "| `%s` | %.1f | %.1f | %.3f |\n", name, l, p, p / l; print n * l, n * p >> "'"$scratch/sums"'"}' "$scratch/mix"
 done
 awk '{l += $1; p += $2} END {printf "| all calls of the loop | | | %.3f |\n", p / l}' "$scratch/sums"
+if [ "$pairs" = --check ]; then
+  awk '{l += $1; p += $2} END {exit !(p > l)}' "$scratch/sums" || exit 0
+  echo "compare-cabi: the preloaded library takes more instructions than the same strategy linked" >&2
+  exit 1
+fi
 [ "$pairs" = --count ] && exit
 for ((pair = 0; pair < pairs; pair++)); do
   # A B B A: a drift of the machine hits both alike.

@@ -57,7 +57,9 @@ pub(crate) fn allocate(size: usize, align: usize) -> *mut u8 {
 #[inline(never)]
 pub(crate) fn malloc(size: usize) -> *mut u8 {
     match front::serving() {
-        Some(heap) => answer(heap.malloc(size).or_else(|_| layout(size, C_ALIGN).and_then(front::instead))),
+        Some(heap) => {
+            answer(heap.malloc_beyond_hand(size).or_else(|_| layout(size, C_ALIGN).and_then(front::instead)))
+        }
         None => allocate(size, C_ALIGN),
     }
 }
@@ -72,7 +74,7 @@ pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
     answer(layout(size, C_ALIGN).and_then(zeroed))
 }
 
-/// `free` of what is not null.
+/// `free` of what is not null, and was not put back at hand.
 ///
 /// # Safety
 /// The block is live, and the process's strategy's.
@@ -80,7 +82,7 @@ pub(crate) fn allocate_zeroed(size: usize) -> *mut u8 {
 pub(crate) unsafe fn free(block: NonNull<u8>) {
     if let Some(heap) = front::serving() {
         // SAFETY: the caller's promise; who serves in front is the process's strategy.
-        return unsafe { heap.free(block) };
+        return unsafe { heap.free_beyond_hand(block) };
     }
     if EARLY.owns(block) {
         // SAFETY: a live block.

@@ -8,10 +8,14 @@
 
 use core::ptr::NonNull;
 
+use alloc_core::AllocError;
+use alloc_core::backend::Backend;
+
 use crate::chunk::Chunk;
-use crate::class::{self, MAX_CACHED, MAX_SMALL};
+use crate::class::{self, MAX_CACHED, MAX_SMALL, TINY};
 use crate::magazine::Node;
-use crate::size::{self, ALIGN};
+use crate::ptmalloc::Ptmalloc;
+use crate::size::{self, ALIGN, MIN_CHUNK};
 use crate::tcache::slot::{LibrarySlot, at_hand};
 
 impl LibrarySlot {
@@ -20,14 +24,21 @@ impl LibrarySlot {
     #[must_use]
     pub fn take(request: usize) -> Option<NonNull<u8>> {
         let at = if request <= MAX_SMALL {
-            class::any_small_at(request)
+            class::small_at(request)
         } else if request <= MAX_CACHED {
             class::medium(request) * ALIGN
         } else {
             return None;
         };
+        let cache = at_hand().0;
         // SAFETY: the calling thread's cache, or one without blocks; a class.
-        unsafe { at_hand().0.pop_at(at) }
+        let taken = unsafe { cache.pop_at(at) };
+        if taken.is_none() && at == TINY * ALIGN {
+            // Frees that go by the chunk alone put its blocks there: who asks for more than 8 bytes is not asked which it was.
+            // SAFETY: as above.
+            return unsafe { cache.pop_at(MIN_CHUNK) };
+        }
+        taken
     }
 
     /// Puts a block back where there is room at hand. Whether there was; if not, the block is as it was.
@@ -92,5 +103,36 @@ impl LibrarySlot {
             free(block);
         }
         Some(moved)
+    }
+}
+
+/// What the heap does where nothing lay at hand, without looking there again.
+impl<B: Backend> Ptmalloc<B, LibrarySlot> {
+    /// As [`malloc`](Self::malloc), after [`LibrarySlot::take`] found nothing.
+    ///
+    /// # Errors
+    /// [`AllocError`] when the request cannot be served.
+    #[inline]
+    pub fn malloc_beyond_hand(&self, request: usize) -> Result<NonNull<u8>, AllocError> {
+        if request <= MAX_SMALL {
+            self.miss(class::any_small_at(request))
+        } else {
+            self.allocate_beyond(request)
+        }
+    }
+
+    /// As `SizedBlocks::free`, after [`LibrarySlot::put`] put nothing back.
+    ///
+    /// # Safety
+    /// As for `SizedBlocks::free`.
+    #[inline]
+    pub unsafe fn free_beyond_hand(&self, block: NonNull<u8>) {
+        if self.here().is_near(block.addr().get()) {
+            // SAFETY: the caller's promise.
+            unsafe { self.free_beyond(block) };
+        } else {
+            // SAFETY: as above.
+            unsafe { self.free_block(block) };
+        }
     }
 }
