@@ -19,8 +19,8 @@ pub(super) fn rows(
     flags: &[String],
     library: &mut dyn FnMut() -> Result<PathBuf, Refusal>,
 ) -> Result<Vec<Contender>, Refusal> {
-    if !flags.is_empty() && cfg!(target_feature = "crt-static") {
-        return Err("this harness is linked statically, so that nothing can be preloaded into its cells; build it without crt-static".to_owned());
+    if !flags.is_empty() {
+        can_preload(cfg!(target_feature = "crt-static"))?;
     }
     let mut rows: Vec<Contender> = Vec::new();
     for flag in flags {
@@ -50,6 +50,16 @@ pub(super) fn rows(
         rows.push(Contender { label: label.to_owned(), server: Server::Preloaded(preload) });
     }
     Ok(rows)
+}
+
+/// The loader preloads nothing into programs that it does not load, and cells are this program.
+fn can_preload(is_static: bool) -> Result<(), Refusal> {
+    if is_static {
+        return Err("this harness is linked statically, so that nothing can be preloaded into its cells; build it without \
+                    crt-static"
+            .to_owned());
+    }
+    Ok(())
 }
 
 /// Whether a row can have that name.
@@ -88,6 +98,16 @@ mod tests {
         let Server::Preloaded(preload) = &rows[1].server else { panic!("not preloaded") };
         assert_eq!(preload.library, Path::new("/lib/libstrata.so"));
         assert_eq!(preload.strategy, Ours::find("ptmalloc_classic"));
+    }
+
+    #[test]
+    fn a_static_harness_preloads_nothing() {
+        assert_eq!(can_preload(false), Ok(()));
+        assert_eq!(
+            can_preload(true).unwrap_err(),
+            "this harness is linked statically, so that nothing can be preloaded into its cells; build it without \
+             crt-static"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::POISON;
 use crate::error::AllocError;
 
 /// Larger ranges are not filled when they are reserved: filling makes them resident.
-const FILL_AT_MOST: usize = 16 << 20;
+const FILL_AT_MOST: usize = 8 << 20;
 
 const ROW: [u8; 256] = [POISON; 256];
 

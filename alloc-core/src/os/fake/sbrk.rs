@@ -42,6 +42,19 @@ impl Program {
     }
 }
 
+/// Where the break is back at its start, nobody holds anything of it.
+impl Drop for Program {
+    fn drop(&mut self) {
+        let unused = self.region.take().filter(|_| self.at == 0 && !std::thread::panicking());
+        if let Some(mut region) = unused {
+            for index in 0..region.pages().count() {
+                region.withdraw(index, false);
+            }
+            region.free();
+        }
+    }
+}
+
 // SAFETY: the bytes below the break are committed pages of a region that only the break hands out.
 unsafe impl Break for FakeOs {
     unsafe fn sbrk(&self, delta: isize) -> Result<NonNull<u8>, AllocError> {

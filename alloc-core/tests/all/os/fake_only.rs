@@ -69,6 +69,16 @@ fn the_break_moves_within_its_region() {
 }
 
 #[test]
+#[should_panic(expected = "a byte without access was written")]
+fn a_break_that_is_given_back_is_looked_at_in_the_end() {
+    let os = fake(PAGE).with_break(4 * PAGE);
+    let start = unsafe { os.sbrk(PAGE as isize) }.unwrap();
+    unsafe { os.sbrk(-(PAGE as isize)) }.unwrap();
+    write(start, &pattern(1));
+    drop(os);
+}
+
+#[test]
 fn fails_when_told() {
     let os = fake(PAGE);
     os.fail(Schedule::Nth(2));
