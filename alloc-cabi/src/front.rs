@@ -9,7 +9,7 @@ use alloc_core::backend::PagesBackend;
 use alloc_core::os::unix::Os;
 use alloc_core::sync::static_atomic::{AtomicBool, Ordering};
 use alloc_core::{AllocError, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked};
-use alloc_ptmalloc::{CheckLevel, Config, Era, LibrarySlot, Ptmalloc};
+use alloc_ptmalloc::{CheckLevel, Config, Era, HugePages, LibrarySlot, Ptmalloc};
 
 use crate::place::Place;
 use crate::registry::Served;
@@ -64,6 +64,12 @@ fn config(settings: &Settings<'_>) -> Config {
             .purge_delay
             .value
             .map_or(usual.purge_delay, |delay| u32::try_from(delay).unwrap_or(u32::MAX)),
+        huge_pages: match tuning.huge_pages.value {
+            None => usual.huge_pages,
+            Some(0) => HugePages::Never,
+            Some(1) => HugePages::Large,
+            Some(_) => HugePages::Always,
+        },
         perturb: settings.perturb.value,
         check: match settings.check.value {
             0 | 1 => CheckLevel::Default,

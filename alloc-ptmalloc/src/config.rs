@@ -31,6 +31,19 @@ pub enum CheckLevel {
     Full,
 }
 
+/// When the kernel is asked for huge pages. Where it uses them unasked, heaps are kept from that until they are to have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HugePages {
+    /// Never.
+    Never,
+    /// Where an arena is large, and behind large blocks, that are not for zeroed memory: where a huge page that is begun is
+    /// likely to be used.
+    #[default]
+    Large,
+    /// Behind every heap and mapping: fewest faults, and 2 MiB for what is begun of each.
+    Always,
+}
+
 /// The choices that a strategy is made with. All sizes are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -54,6 +67,8 @@ pub struct Config {
     pub tcache_bytes: usize,
     /// Milliseconds that free memory stays with the process before it is given back.
     pub purge_delay: u32,
+    /// When huge pages are asked for; in the eras of glibc never, unless set.
+    pub huge_pages: HugePages,
     /// Not 0: new blocks are filled with its complement, freed ones with it.
     pub perturb: u8,
     /// How much is checked.
@@ -89,6 +104,10 @@ impl Config {
             tcache_max: 1032,
             tcache_bytes: 512 << 10,
             purge_delay: 50,
+            huge_pages: match era {
+                Era::Classic | Era::Modern => HugePages::Never,
+                Era::Ours => HugePages::Large,
+            },
             perturb: 0,
             check: CheckLevel::Default,
             on_misuse: OnMisuse::Abort,

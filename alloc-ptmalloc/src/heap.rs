@@ -24,6 +24,7 @@ use core::ptr::NonNull;
 use alloc_core::backend::{Backend, Span};
 
 use crate::chunk::{Chunk, PREV_IN_USE};
+use crate::config::HugePages;
 use crate::owner::{self, HEAP_ALIGN};
 use crate::size::{ALIGN, MIN_CHUNK};
 use crate::source::Source;
@@ -96,9 +97,11 @@ impl Heap {
             fence: None,
             huge: false,
         };
-        // Where the system uses huge pages unasked, the first touch of a heap would take 2 MiB. The arena asks when it is large.
-        // SAFETY: the whole of a new span.
-        unsafe { source.backend.advise_no_huge(span.start, span.size) };
+        if source.config.huge_pages != HugePages::Always {
+            // Where the system uses huge pages unasked, the first touch of a heap would take 2 MiB. The arena asks when it is large.
+            // SAFETY: the whole of a new span.
+            unsafe { source.backend.advise_no_huge(span.start, span.size) };
+        }
         // SAFETY: the span is ours, new, aligned far beyond a header's needs and larger than one.
         unsafe { heap.write(header) };
         if owner::publish(base, id) {

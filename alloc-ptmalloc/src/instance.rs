@@ -12,9 +12,8 @@ use alloc_core::sync::static_atomic::AtomicU64;
 
 use crate::arena::{Arena, State, destroy_arena};
 use crate::clock;
-use crate::config::{CheckLevel, Config, Tunables};
+use crate::config::{CheckLevel, Config};
 use crate::key;
-use crate::mapped::Mapped;
 use crate::process::{self, Member};
 use crate::ranks;
 use crate::registry::Registry;
@@ -48,13 +47,7 @@ impl<B: Backend> Instance<B> {
     pub(crate) fn create(backend: &mut Option<B>, config: Config) -> Option<NonNull<Self>> {
         let span = backend.as_ref()?.allocate_span(size_of::<Self>(), align_of::<Self>()).ok()?;
         let place = span.start.cast::<Self>();
-        let source = Source {
-            backend: backend.take()?,
-            config,
-            tunables: Tunables::new(&config),
-            mapped: Mapped::new(),
-            key: key::key(),
-        };
+        let source = Source::new(backend.take()?, config, key::key());
         let instance = Self {
             source,
             registry: RankedMutex::new(Registry::new(config.arena_max)),

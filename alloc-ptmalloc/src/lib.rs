@@ -92,7 +92,7 @@ mod top;
 mod tune;
 
 pub use check::Fault;
-pub use config::{CheckLevel, Config, Era, MMAP_THRESHOLD_MAX};
+pub use config::{CheckLevel, Config, Era, HugePages, MMAP_THRESHOLD_MAX};
 pub use figures::{ArenaFigures, BinFigures, Figures};
 pub use ptmalloc::{Ptmalloc, TakeBack};
 #[cfg(feature = "std")]

@@ -9,7 +9,7 @@ use alloc_core::backend::Backend;
 
 use crate::arena::Found;
 use crate::class::{self, MAX_CACHED};
-use crate::config::{Era, Tunables};
+use crate::config::{Era, HugePages, Tunables};
 use crate::heap;
 use crate::inside::Inside;
 use crate::instance::Instance;
@@ -26,6 +26,11 @@ const MAX_ALIGN_IN_HEAP: usize = 1 << 20;
 const HUGE_FROM: usize = 4 << 20;
 
 const HUGE_PAGE: usize = 2 << 20;
+
+/// Zeroed blocks up to this size have all their pages at once, beyond the classes that are cleared by hand. Whoever reads a page
+/// first that was never touched gets the kernel's page of zeros, and the page itself by a second fault when he writes, at
+/// which every processor that the process runs on is interrupted. Larger blocks may be tables of which little is ever touched.
+const POPULATED: usize = 1 << 20;
 
 /// What a request got: a block, and from which address on it reads as zero.
 pub(crate) type Block = (NonNull<u8>, usize);
@@ -153,16 +158,32 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
             (self.allocate_layout(layout)?, usize::MAX)
         };
         let dirty = request.min(clean_from - block.addr().get());
+        if dirty < request && request <= POPULATED {
+            self.populate(block, dirty, request);
+        }
         // SAFETY: the block has `request` bytes and is only ours.
         unsafe { block.write_bytes(0, dirty) };
         Ok(block)
+    }
+
+    /// Has pages put behind the part of a block that was never touched.
+    #[cold]
+    fn populate(&self, block: NonNull<u8>, from: usize, to: usize) {
+        let (Some(_inside), Some(instance)) = (self.enter(), self.used()) else { return };
+        if self.era() == Era::Ours {
+            // SAFETY: within the block.
+            let start = unsafe { block.add(from) };
+            // SAFETY: up to the block's end; it lies in a live heap or mapping.
+            unsafe { instance.source.backend.populate(start, to - from) };
+        }
     }
 
     /// Asks for huge pages behind what was never touched of a block that is about to be filled.
     #[cold]
     fn ask_huge(&self, block: NonNull<u8>, clean_from: usize, request: usize) {
         let (Some(_inside), Some(instance)) = (self.enter(), self.used()) else { return };
-        if self.era() != Era::Ours {
+        // Where they are always asked for, that was done for the heap or the mapping.
+        if self.config().huge_pages != HugePages::Large {
             return;
         }
         let address = block.addr().get();

@@ -4,6 +4,7 @@ use core::ptr::NonNull;
 
 use alloc_core::Misuse;
 use alloc_core::backend::Backend;
+use alloc_core::sync::atomic::AtomicUsize;
 
 use crate::config::{Config, Tunables};
 use crate::mapped::Mapped;
@@ -24,9 +25,23 @@ pub(crate) struct Source<B: Backend> {
     pub(crate) mapped: Mapped,
     /// The second word of every cached block: see [`key`](crate::key).
     pub(crate) key: usize,
+    /// Arenas that there are.
+    pub(crate) arenas: AtomicUsize,
 }
 
 impl<B: Backend> Source<B> {
+    /// The source of an instance without arenas.
+    pub(crate) fn new(backend: B, config: Config, key: usize) -> Self {
+        Self {
+            backend,
+            config,
+            tunables: Tunables::new(&config),
+            mapped: Mapped::new(),
+            key,
+            arenas: AtomicUsize::new(0),
+        }
+    }
+
     /// Says what is wrong with a block, and goes on only if the user chose so.
     #[cold]
     #[inline(never)]

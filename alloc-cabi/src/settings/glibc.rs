@@ -37,6 +37,8 @@ fn set(settings: &mut Settings<'_>, key: &[u8], value: &[u8], from: Origin) {
         b"check" => settings.check.offer(if number == 0 { 1 } else { 2 }, from),
         // A count of blocks, where ours is one of bytes: only that there is none can be said in both.
         b"tcache_count" if number == 0 => settings.tuning.tcache_bytes.offer(Some(0), from),
+        // Asked for from the start, or not at all.
+        b"hugetlb" => settings.tuning.huge_pages.offer(Some(if number == 0 { 0 } else { 2 }), from),
         b"arena_max" | b"mmap_max" | b"mmap_threshold" | b"tcache_max" | b"top_pad" | b"trim_threshold" => {
             if let Some(setting) = settings.tuning.of(key) {
                 setting.offer(Some(number), from);

@@ -15,7 +15,7 @@ pub(crate) const VARIABLES: [&str; 10] = [
 ];
 
 /// The keys of `STRATA_CONF`.
-pub(crate) const CONF_KEYS: [&str; 20] = [
+pub(crate) const CONF_KEYS: [&str; 21] = [
     "arena_max",
     "check",
     "count_calls",
@@ -23,6 +23,7 @@ pub(crate) const CONF_KEYS: [&str; 20] = [
     "fail_from",
     "fail_nth",
     "guard_pages",
+    "huge_pages",
     "mmap_max",
     "mmap_threshold",
     "on_fault",

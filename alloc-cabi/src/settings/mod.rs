@@ -159,13 +159,16 @@ pub(crate) struct Tuning {
     pub(crate) tcache_bytes: Setting<Option<usize>>,
     /// Milliseconds.
     pub(crate) purge_delay: Setting<Option<usize>>,
+    /// 0 (never), 1 (where much is used) or 2 (always).
+    pub(crate) huge_pages: Setting<Option<usize>>,
 }
 
 impl Tuning {
     /// Every number with its key, in the order of `CONF_KEYS`.
-    pub(crate) const fn each(&self) -> [(&'static str, Setting<Option<usize>>); 8] {
+    pub(crate) const fn each(&self) -> [(&'static str, Setting<Option<usize>>); 9] {
         [
             ("arena_max", self.arena_max),
+            ("huge_pages", self.huge_pages),
             ("mmap_max", self.mmap_max),
             ("mmap_threshold", self.mmap_threshold),
             ("purge_delay", self.purge_delay),
@@ -180,6 +183,7 @@ impl Tuning {
     fn of(&mut self, key: &[u8]) -> Option<&mut Setting<Option<usize>>> {
         Some(match key {
             b"arena_max" => &mut self.arena_max,
+            b"huge_pages" => &mut self.huge_pages,
             b"mmap_max" => &mut self.mmap_max,
             b"mmap_threshold" => &mut self.mmap_threshold,
             b"purge_delay" => &mut self.purge_delay,
@@ -209,6 +213,7 @@ impl Settings<'_> {
             tcache_max: Setting::new(None),
             tcache_bytes: Setting::new(None),
             purge_delay: Setting::new(None),
+            huge_pages: Setting::new(None),
         },
         debug: Debug::DEFAULT,
         trace: Setting::new(&[]),

@@ -10,6 +10,7 @@ use super::{Choice, Era, Origin, Problem, Settings, StatsTo, split};
 const WANTS_SIZE: &str = "a size: digits, then K, M, G or nothing";
 const WANTS_BYTE: &str = "a byte: 0 to 255";
 const WANTS_LEVEL: &str = "a level: 0 to 5";
+const WANTS_HUGE: &str = "0 (never), 1 (where much is used) or 2 (always)";
 const WANTS_ERA: &str = "an era: classic, modern or ours";
 const WANTS_SWITCH: &str = "0 or 1";
 const WANTS_REACTION: &str = "a reaction: abort or report";
@@ -88,6 +89,10 @@ fn conf<'e>(settings: &mut Settings<'e>, text: &'e [u8], tell: &mut dyn FnMut(Pr
             b"era" => match Era::ALL.into_iter().find(|era| era.name().as_bytes() == value) {
                 Some(era) => settings.tuning.era.offer(era, from),
                 None => tell(Problem::BadValue(key, value, WANTS_ERA)),
+            },
+            b"huge_pages" => match size(value).filter(|&choice| choice <= 2) {
+                Some(choice) => settings.tuning.huge_pages.offer(Some(choice), from),
+                None => tell(Problem::BadValue(key, value, WANTS_HUGE)),
             },
             b"on_fault" => match on_misuse(value) {
                 Some(then) => settings.debug.on_fault.offer(then, from),

@@ -37,7 +37,7 @@ fn every_variable_is_read() {
         "STRATA_TRACE=sampled:/tmp/t,rate=64K",
         "STRATA_HISTORY=1K",
         "STRATA_MAP=0",
-        "STRATA_CONF=era:classic,arena_max:2,mmap_threshold:1M,,tcache_bytes:64k,red_zones:1,quota:2G,on_fault:report",
+        "STRATA_CONF=era:classic,arena_max:2,huge_pages:2,mmap_threshold:1M,,tcache_bytes:64k,red_zones:1,quota:2G,on_fault:report",
     ]);
     assert_eq!(told, [""; 0]);
     assert_eq!(settings.strategy, Setting { value: Some(Choice::MemIo), from: Origin::Variable });
@@ -53,6 +53,7 @@ fn every_variable_is_read() {
     assert_eq!(settings.tuning.era.value, Era::Classic);
     assert_eq!(settings.tuning.mmap_threshold.value, Some(1 << 20));
     assert_eq!(settings.tuning.tcache_bytes.value, Some(64 << 10));
+    assert_eq!(settings.tuning.huge_pages.value, Some(2));
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn glibcs_names_are_honoured_and_ours_win() {
     let (settings, told) = read(&[
         "STRATA_CONF=trim_threshold:7",
         "STRATA_PERTURB=1",
-        "GLIBC_TUNABLES=glibc.malloc.mmap_max=0x10:glibc.malloc.perturb=9:glibc.rtld.nns=4:glibc.malloc.tcache_count=0",
+        "GLIBC_TUNABLES=glibc.malloc.mmap_max=0x10:glibc.malloc.perturb=9:glibc.rtld.nns=4:glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1",
         "MALLOC_MMAP_MAX_=32",
         "MALLOC_TRIM_THRESHOLD_=65536",
         "MALLOC_PERTURB_=300",
@@ -74,7 +75,9 @@ fn glibcs_names_are_honoured_and_ours_win() {
     assert_eq!(settings.tuning.trim_threshold, Setting { value: Some(7), from: Origin::Conf });
     assert_eq!(settings.tuning.top_pad.value, Some(8));
     assert_eq!(settings.tuning.tcache_bytes, Setting { value: Some(0), from: Origin::Tunables });
-    assert_eq!(settings.tuning.arena_max.value, None);
+    assert_eq!(settings.tuning.huge_pages, Setting { value: Some(2), from: Origin::Tunables });
+    let (without, _) = read(&["GLIBC_TUNABLES=glibc.malloc.hugetlb=0"]);
+    assert_eq!(without.tuning.huge_pages.value, Some(0), "asked for none");
     assert_eq!((settings.check.value, settings.perturb.value), (2, 1));
 }
 
@@ -84,6 +87,7 @@ fn mistakes_are_one_line_each_with_the_nearest_name() {
         "STRATA_STRATGY=bump",
         "STRATA_OF_SOMEBODY_ELSE=1",
         "STRATA_CONF=arena_mx:2,mmap_threshold:lots,perturb:256,check",
+        "STRATA_CONF=huge_page:1,huge_pages:3,huge_pages:on",
         "STRATA_CHECK=6",
         "STRATA_VERBOSE=yes",
         "STRATA_CONF=red_zones:2,quarantin:1,quota:much,on_fault:panic",
@@ -103,6 +107,9 @@ fn mistakes_are_one_line_each_with_the_nearest_name() {
             "strata: mmap_threshold: 'lots' is not a size: digits, then K, M, G or nothing",
             "strata: perturb: '256' is not a byte: 0 to 255",
             "strata: STRATA_CONF: 'check' has no value; write key:value,key:value",
+            "strata: STRATA_CONF: no key 'huge_page'; did you mean 'huge_pages'?",
+            "strata: huge_pages: '3' is not 0 (never), 1 (where much is used) or 2 (always)",
+            "strata: huge_pages: 'on' is not 0 (never), 1 (where much is used) or 2 (always)",
             "strata: STRATA_CHECK: '6' is not a level: 0 to 5",
             "strata: STRATA_VERBOSE: 'yes' is not 0 or 1",
             "strata: red_zones: '2' is not 0 or 1",

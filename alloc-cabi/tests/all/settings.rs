@@ -96,3 +96,22 @@ fn a_missing_library_is_the_loaders_one_line() {
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("/nonexistent/libstrata.so") && said.contains("ignored"), "{said}");
 }
+
+/// Mappings of `cat` for which huge pages were asked, as the kernel says.
+fn huge(conf: &str) -> usize {
+    let mut command = under("ptmalloc", Path::new("/bin/cat"));
+    let output = run(command.arg("/proc/self/smaps").env("STRATA_CONF", conf));
+    assert!(output.status.success() && output.stderr.is_empty(), "{conf}: {}", output.status);
+    let smaps = String::from_utf8(output.stdout).unwrap();
+    smaps.lines().filter(|line| line.starts_with("VmFlags:") && line.contains(" hg")).count()
+}
+
+#[test]
+fn huge_pages_are_asked_for_as_the_key_says() {
+    if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        eprintln!("not run: this kernel has no huge pages");
+        return;
+    }
+    assert_eq!(["huge_pages:0", "huge_pages:1", ""].map(huge), [0, 0, 0], "`cat` needs little");
+    assert!(huge("huge_pages:2") > 0);
+}

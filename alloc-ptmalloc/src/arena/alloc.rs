@@ -53,6 +53,11 @@ pub(super) const LARGEST_REMAINDER: usize = 64 << 10;
 const DEPOT_SHARE: usize = 64;
 /// And at least so many bytes: what less of it could hold is not worth the walk.
 const DEPOT_LEAST: usize = 32 << 10;
+/// If it holds so large a part, and so many bytes, before anything is cut off top, touched or not. A program may give back other
+/// classes than it takes: a string that was shrunk where it is goes to the class of its new size, and the next one of the old
+/// size is cut anew.
+const DEPOT_MOST_SHARE: usize = 8;
+const DEPOT_MOST: usize = 64 << 10;
 
 impl State {
     /// A chunk in use of `size` bytes, or up to a smallest chunk more. `None` when the backend has no more memory; nothing is
@@ -128,9 +133,13 @@ impl State {
         self.depot.bytes() >= (self.system_mem / DEPOT_SHARE).max(DEPOT_LEAST)
     }
 
-    /// Whether a chunk of `size` from top would begin memory that was never touched, while the depot has its share.
+    /// Whether the depot has so much that a chunk of `size` should not be cut off top: less is enough where that would begin memory
+    /// that was never touched.
     #[inline]
     pub(super) fn depot_comes_first(&self, size: usize) -> bool {
+        if self.depot.bytes() >= (self.system_mem / DEPOT_MOST_SHARE).max(DEPOT_MOST) {
+            return true;
+        }
         // SAFETY: the newest heap is live, and its header is the arena's.
         let fresh = unsafe { self.heap.as_ref() }.fresh;
         size > fresh.saturating_sub(self.top.address() + TO_BLOCK) && self.depot_is_full()

@@ -228,10 +228,10 @@ impl State {
     /// Takes a magazine back. In era `Ours` one of small blocks is kept whole; otherwise its blocks are freed one by one: merging
     /// costs little beside what a program does with more than a kilobyte, and other sizes may want the memory.
     ///
-    /// The depot has no bound of its own. What it holds is used up before the arena grows or begins memory that was never
-    /// touched, if it is much, and what nobody wanted for an interval is taken apart then
-    /// ([`release_stale`](Self::release_stale)): so it never makes the arena larger by more than its share, and a flush is
-    /// O(1).
+    /// The depot has no bound of its own, so that a flush is O(1). What it holds is used up before the arena grows or begins memory
+    /// that was never touched, if it is much, and before anything is cut off top, if it is very much; what nobody wanted for an
+    /// interval is taken apart then ([`release_stale`](Self::release_stale)). So it never makes the arena larger by more than
+    /// its share.
     ///
     /// # Safety
     /// The magazine's blocks are of this arena and nobody's; `source` is the arena's.

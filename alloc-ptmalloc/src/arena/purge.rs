@@ -40,11 +40,6 @@ const PURGES_A_TICK: usize = 64;
 /// RSS; with, 0.32 and 1.03.
 const HOARD: usize = 32 << 20;
 
-/// So much of top does not wait the first time: an arena's first large block is most often its last, and what a small program
-/// holds for nobody is a large part of it. Who wants the memory again pays for the lesson once, with a fault for each page: the
-/// rule by which glibc's threshold for mappings follows what is freed.
-const FIRST_HOARD: usize = 1 << 20;
-
 /// From a free chunk to its date, behind the four links.
 const DATE: usize = 48;
 
@@ -63,13 +58,11 @@ pub(crate) struct Purge {
     last_ms: u64,
     /// Whether a tick is under way: what it does may ask for another.
     busy: bool,
-    /// Whether the arena has given memory at top back without a delay before.
-    taught: bool,
 }
 
 impl Purge {
     pub(super) const fn new() -> Self {
-        Self { high: 0, last_ms: 0, busy: false, taught: false }
+        Self { high: 0, last_ms: 0, busy: false }
     }
 
     /// Says that top starts at `address` now.
@@ -104,17 +97,10 @@ impl State {
         unsafe { self.tick(source, clock::now_ms()) };
         // SAFETY: the newest heap is live.
         let touched = unsafe { self.heap.as_ref() }.fresh.saturating_sub(self.top.address());
-        let (most, keep) = if self.purge.taught {
-            let most = threshold.max(HOARD);
-            (most, most / 2)
-        } else {
-            let most = kept_at_top(source).max(FIRST_HOARD);
-            (most, most / 8)
-        };
+        let most = threshold.max(HOARD);
         if touched >= most {
-            self.purge.taught = true;
             // SAFETY: the caller's promise.
-            unsafe { self.trim_top(source, keep) };
+            unsafe { self.trim_top(source, most / 2) };
         }
     }
 

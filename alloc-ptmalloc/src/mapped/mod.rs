@@ -30,7 +30,7 @@ use alloc_core::sync::atomic::Ordering;
 
 use crate::chunk::{Chunk, MAPPED};
 use crate::clock;
-use crate::config::{Era, MMAP_THRESHOLD_MAX, Tunables};
+use crate::config::{Era, HugePages, MMAP_THRESHOLD_MAX, Tunables};
 use crate::ranks;
 use crate::size::{ALIGN, OVERHEAD, TO_BLOCK};
 use crate::source::Source;
@@ -121,7 +121,12 @@ impl Mapped {
         let fresh = || {
             let span = || source.backend.allocate_span(need, align.min(granule)).ok();
             // What dead mappings hold may be what lacks.
-            span().or_else(|| if self.release_cache(source) > 0 { span() } else { None })
+            let span = span().or_else(|| if self.release_cache(source) > 0 { span() } else { None })?;
+            if source.config.huge_pages == HugePages::Always {
+                // SAFETY: the whole of a new span.
+                unsafe { source.backend.advise_huge(span.start, span.size) };
+            }
+            Some(span)
         };
         let Some(span) = cached.or_else(fresh) else {
             self.inner.lock().table.unreserve();
@@ -203,7 +208,12 @@ impl Mapped {
         // SAFETY: the span holds the lead and the request behind it.
         let block = unsafe { span.start.add(lead) };
         if span != entry.span {
-            if entry.span.size >= HUGE_FROM && span.size > entry.span.size && source.config.era == Era::Ours {
+            let asks = match source.config.huge_pages {
+                HugePages::Never => false,
+                HugePages::Large => entry.span.size >= HUGE_FROM,
+                HugePages::Always => true,
+            };
+            if asks && span.size > entry.span.size {
                 // All of it, since a mapping with two kinds of pages is two, which the kernel does not resize.
                 // SAFETY: the whole of a live span.
                 unsafe { source.backend.advise_huge(span.start, span.size) };

@@ -27,13 +27,7 @@ struct Rig<B: Backend>(Box<Source<B>>);
 
 impl<B: Backend> Rig<B> {
     fn with(backend: B, config: Config) -> Self {
-        Self(Box::new(Source {
-            backend,
-            config,
-            tunables: Tunables::new(&config),
-            mapped: Mapped::new(),
-            key: 1,
-        }))
+        Self(Box::new(Source::new(backend, config, 1)))
     }
 
     fn allocate(&self, request: usize, align: usize) -> Option<(NonNull<u8>, bool)> {

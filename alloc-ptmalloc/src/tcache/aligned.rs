@@ -22,9 +22,10 @@ use crate::magazine::{Magazine, Node};
 /// Places in the table: a power of two.
 pub(super) const PLACES: usize = 128;
 
-/// Bytes that one place keeps, or [`FEWEST`] blocks if that is more, or [`MOST`] if that is less.
-const BYTES: usize = 32 << 10;
-const FEWEST: usize = 6;
+/// Bytes that one place keeps, or [`FEWEST`] blocks if that is more, or [`MOST`] if that is less. A block that is not kept is
+/// cut out of the arena anew, for 900 instructions.
+const BYTES: usize = 128 << 10;
+const FEWEST: usize = 4;
 const MOST: usize = 64;
 
 /// The kept blocks of one class and alignment. Written by its thread alone; see [`Bin`](super::bin::Bin).
@@ -57,6 +58,66 @@ impl AlignedBin {
         }
     }
 
+    /// Takes the newest block out, if there is one.
+    ///
+    /// # Safety
+    /// The calling thread's.
+    #[inline(always)]
+    unsafe fn pop(&self) -> Option<NonNull<u8>> {
+        let block = NonNull::new(self.head.load(Ordering::Relaxed))?;
+        let node = block.as_ptr();
+        // SAFETY: a kept block is a node, and this thread's.
+        self.head.store(unsafe { Node::next(node) }, Ordering::Relaxed);
+        self.room.store(self.room.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { Node::set_key(node, 0) };
+        Some(block.cast())
+    }
+
+    /// Puts a block in, if there is room.
+    ///
+    /// # Safety
+    /// The calling thread's, of the block's class and alignment; the block is in use, of a chunk of the class or larger in a
+    /// heap, and given up by its holder.
+    #[inline(always)]
+    unsafe fn push(&self, block: NonNull<u8>, key: usize) -> bool {
+        let room = self.room.load(Ordering::Relaxed);
+        if room == 0 {
+            return false;
+        }
+        self.room.store(room - 1, Ordering::Relaxed);
+        let node = Node::of(block);
+        // SAFETY: the smallest block holds a node, and this one is ours from now on.
+        unsafe { Node::set_next(node, self.head.load(Ordering::Relaxed)) };
+        // SAFETY: as above.
+        unsafe { Node::set_key(node, key) };
+        self.head.store(node, Ordering::Relaxed);
+        true
+    }
+
+    /// Takes the older half out.
+    ///
+    /// # Safety
+    /// The calling thread's.
+    unsafe fn older_half(&self) -> Magazine {
+        let (class, count) = (self.class(), self.count());
+        let keeps = count / 2;
+        let mut last = self.head.load(Ordering::Relaxed);
+        if keeps == 0 || last.is_null() {
+            return self.hand_to(self.tag.load(Ordering::Relaxed), class);
+        }
+        for _ in 1..keeps {
+            // SAFETY: kept blocks are nodes, and this is not the last of them.
+            last = unsafe { Node::next(last) };
+        }
+        // SAFETY: as above.
+        let head = unsafe { Node::next(last) };
+        // SAFETY: as above.
+        unsafe { Node::set_next(last, ptr::null_mut()) };
+        self.room.store(most(class) - keeps as u32, Ordering::Relaxed);
+        Magazine { head, count: count - keeps, class }
+    }
+
     /// Takes everything out, and leaves it to `tag`, of `class`.
     fn hand_to(&self, tag: u32, class: usize) -> Magazine {
         let all =
@@ -79,12 +140,11 @@ fn most(class: usize) -> u32 {
     (BYTES / class::chunk_size(class.max(class::TINY))).clamp(FEWEST, MOST) as u32
 }
 
-/// The tag of a class and an alignment, and the two places to look for it.
-#[inline]
-fn places(class: usize, align: usize) -> (u32, [usize; 2]) {
+/// The tag of a class and an alignment, and the first place to look for it.
+#[inline(always)]
+fn place(class: usize, align: usize) -> (u32, usize) {
     let shift = align.trailing_zeros() as usize;
-    let first = (class * 5 + shift * 37) % PLACES;
-    ((class << 8 | shift) as u32, [first, first ^ 1])
+    ((class << 8 | shift) as u32, (class * 5 + shift * 37) % PLACES)
 }
 
 impl ThreadCache {
@@ -94,19 +154,19 @@ impl ThreadCache {
     /// This is the calling thread's cache.
     #[inline]
     pub(crate) unsafe fn pop_aligned(&self, class: usize, align: usize) -> Option<NonNull<u8>> {
-        let (tag, places) = places(class, align);
-        for bin in places.into_iter().filter_map(|at| self.aligned.get(at)) {
-            if bin.is(tag)
-                && let Some(block) = NonNull::new(bin.head.load(Ordering::Relaxed))
-            {
-                let node = block.as_ptr();
-                // SAFETY: a kept block is a node, and this thread's.
-                bin.head.store(unsafe { Node::next(node) }, Ordering::Relaxed);
-                bin.room.store(bin.room.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-                // SAFETY: as above.
-                unsafe { Node::set_key(node, 0) };
-                return Some(block.cast());
-            }
+        let (tag, first) = place(class, align);
+        if self.aligned[first].is(tag)
+            // SAFETY: the caller's promise.
+            && let Some(block) = unsafe { self.aligned[first].pop() }
+        {
+            return Some(block);
+        }
+        let second = &self.aligned[first ^ 1];
+        if second.is(tag)
+            // SAFETY: the caller's promise.
+            && let Some(block) = unsafe { second.pop() }
+        {
+            return Some(block);
         }
         // Whoever frees by pointer alone puts it among its class, newest first.
         let head = NonNull::new(self.bin(class).head())?;
@@ -124,24 +184,14 @@ impl ThreadCache {
     /// holder.
     #[inline]
     pub(crate) unsafe fn push_aligned(&self, class: usize, align: usize, block: NonNull<u8>) -> bool {
-        let (tag, places) = places(class, align);
-        for bin in places.into_iter().filter_map(|at| self.aligned.get(at)) {
-            if bin.is(tag) {
-                let room = bin.room.load(Ordering::Relaxed);
-                if room == 0 {
-                    return false;
-                }
-                bin.room.store(room - 1, Ordering::Relaxed);
-                let node = Node::of(block);
-                // SAFETY: the smallest block holds a node, and this one is ours from now on.
-                unsafe { Node::set_next(node, bin.head.load(Ordering::Relaxed)) };
-                // SAFETY: as above.
-                unsafe { Node::set_key(node, self.key()) };
-                bin.head.store(node, Ordering::Relaxed);
-                return true;
-            }
+        let (tag, first) = place(class, align);
+        if self.aligned[first].is(tag) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.aligned[first].push(block, self.key()) };
         }
-        false
+        let second = &self.aligned[first ^ 1];
+        // SAFETY: the caller's promise.
+        second.is(tag) && unsafe { second.push(block, self.key()) }
     }
 
     /// Keeps a block that [`push_aligned`](Self::push_aligned) found no room for, and gives back what is in its way.
@@ -156,10 +206,13 @@ impl ThreadCache {
         align: usize,
         block: NonNull<u8>,
     ) {
-        let (tag, places) = places(class, align);
-        let bins = places.map(|at| &self.aligned[at % PLACES]);
-        let found = bins.iter().find(|bin| bin.is(tag)).or_else(|| bins.iter().find(|bin| bin.is(0)));
-        let displaced = found.unwrap_or(&bins[0]).hand_to(tag, class);
+        let (tag, first) = place(class, align);
+        let bins = [first, first ^ 1].map(|at| &self.aligned[at]);
+        let displaced = match bins.iter().find(|bin| bin.is(tag)) {
+            // SAFETY: the caller's promise.
+            Some(bin) => unsafe { bin.older_half() },
+            None => bins.iter().find(|bin| bin.is(0)).unwrap_or(&bins[0]).hand_to(tag, class),
+        };
         if displaced.count > 0 {
             // Freed one by one: to be merged and cut anew, not to serve requests without alignment.
             // SAFETY: the blocks were this cache's, and are out of it.

@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use alloc_core::Inspect;
+use alloc_core::{Inspect, Strategy};
 use alloc_ptmalloc::{ArenaFigures, Config, Era, Figures, Ptmalloc};
 
-use crate::support::{bare, give, take};
+use crate::support::{bare, give, layout, take};
 
 const ERAS: [Era; 3] = [Era::Classic, Era::Modern, Era::Ours];
 
@@ -178,4 +178,30 @@ fn the_highest_figure_is_known_without_having_asked() {
             before = now;
         }
     }
+}
+
+/// Blocks that are shrunk where they are go back to another class than the one that the next of them are cut for.
+#[test]
+fn what_comes_back_to_other_classes_is_used_again() {
+    let heap = Ptmalloc::new(Config::new(Era::Ours));
+    // Touched memory at top, which is at hand before the depot is.
+    let large = take(&heap, 3 << 20);
+    // SAFETY: a live block of so many bytes.
+    unsafe { large.write_bytes(1, 3 << 20) };
+    give(&heap, large, 3 << 20);
+    let mut most = 0;
+    for _ in 0..50 {
+        let strings: Vec<_> = (0..512).map(|_| take(&heap, 256)).collect();
+        for block in strings {
+            // SAFETY: a live block of this layout, which gets smaller.
+            let block = unsafe { heap.shrink(block, layout(256), layout(200)) }.expect("it gets smaller");
+            give(&heap, block, 200);
+        }
+        let [arena] = &arenas(&heap)[..] else { panic!("one arena") };
+        most = most.max(arena.depot_bytes);
+        assert!(arena.system_mem < 4 << 20, "{}", arena.system_mem);
+    }
+    // 50 times 512 blocks of 272 bytes were 7 MB; an eighth of the arena is half a megabyte, and a round is 140 KB.
+    assert!(most < 700 << 10, "{most}");
+    heap.check().expect("whole arenas");
 }

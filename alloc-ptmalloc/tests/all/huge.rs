@@ -7,14 +7,21 @@ use std::sync::Mutex;
 use alloc_core::backend::{Backend, PagesBackend, Span};
 use alloc_core::os::unix::Os;
 use alloc_core::{AllocError, Strategy};
-use alloc_ptmalloc::{Config, Era, Ptmalloc};
+use alloc_ptmalloc::{Config, Era, HugePages, Ptmalloc};
 
 const MIB: usize = 1 << 20;
 
-/// Pages of the system, and the ranges that huge pages were asked for behind.
+/// Pages of the system, and the ranges that huge pages were asked for behind, and those that shall have none.
 struct Advised {
     pages: PagesBackend<Os>,
     ranges: Mutex<Vec<(usize, usize)>>,
+    spared: Mutex<Vec<(usize, usize)>>,
+}
+
+impl Advised {
+    fn new() -> Self {
+        Self { pages: PagesBackend::new(Os), ranges: Mutex::default(), spared: Mutex::default() }
+    }
 }
 
 // SAFETY: every method that gives memory is that of pages of the system.
@@ -37,12 +44,21 @@ unsafe impl Backend for Advised {
     unsafe fn advise_huge(&self, start: NonNull<u8>, size: usize) {
         self.ranges.lock().expect("no panic").push((start.addr().get(), size));
     }
+
+    unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
+        self.spared.lock().expect("no panic").push((start.addr().get(), size));
+    }
 }
 
 /// Where a block of `bytes` lies that `get` gets from a new heap, and what was asked for.
 fn ranges(era: Era, bytes: usize, zeroed: bool) -> (usize, Vec<(usize, usize)>) {
-    let backend = Advised { pages: PagesBackend::new(Os), ranges: Mutex::new(Vec::new()) };
-    let heap = Ptmalloc::with_backend(&backend, Config::new(era));
+    ranges_of(Config::new(era), bytes, zeroed)
+}
+
+/// As [`ranges`], as the user wants it.
+fn ranges_of(config: Config, bytes: usize, zeroed: bool) -> (usize, Vec<(usize, usize)>) {
+    let backend = Advised::new();
+    let heap = Ptmalloc::with_backend(&backend, config);
     let layout = Layout::from_size_align(bytes, 8).expect("a layout");
     let block = if zeroed { heap.allocate_zeroed(layout) } else { heap.allocate(layout) }.expect("memory");
     // SAFETY: a live block of this heap, of this layout.
@@ -54,7 +70,8 @@ fn ranges(era: Era, bytes: usize, zeroed: bool) -> (usize, Vec<(usize, usize)>) 
 #[test]
 fn large_requests_get_them_where_they_fit_in() {
     let (block, asked) = ranges(Era::Ours, 7 * MIB, false);
-    let [(start, size)] = asked[..] else { panic!("{asked:?}") };
+    // The arena has become a large one with it.
+    let [_, (start, size)] = asked[..] else { panic!("{asked:?}") };
     assert!(start % (2 * MIB) == 0 && size % (2 * MIB) == 0, "{asked:?}");
     assert!(block <= start && start + size <= block + 7 * MIB, "inside the block");
     assert!(size >= 4 * MIB, "all that fit: {size}");
@@ -70,7 +87,6 @@ fn a_mapping_has_one_kind_of_pages() {
 #[test]
 fn others_get_none() {
     for (era, bytes, zeroed) in [
-        (Era::Ours, 7 * MIB, true),
         (Era::Ours, 16 * MIB, true),
         (Era::Ours, 3 * MIB, false),
         (Era::Modern, 7 * MIB, false),
@@ -78,4 +94,52 @@ fn others_get_none() {
     ] {
         assert_eq!(ranges(era, bytes, zeroed).1, [], "{era:?}, {bytes} bytes, zeroed: {zeroed}");
     }
+    let asked = ranges(Era::Ours, 7 * MIB, true).1;
+    assert_eq!(asked.len(), 1, "the arena, not the block: {asked:?}");
+}
+
+/// Fills an arena with small blocks, then grows one from 16 MiB to 32. What was asked for, and what shall have none.
+fn after_much(config: Config) -> [Vec<(usize, usize)>; 2] {
+    let backend = Advised::new();
+    let heap = Ptmalloc::with_backend(&backend, config);
+    let layout = |bytes| Layout::from_size_align(bytes, 8).expect("a layout");
+    for _ in 0..20 * MIB / 1024 {
+        heap.allocate(layout(1000)).expect("memory");
+    }
+    let block = heap.allocate(layout(16 * MIB)).expect("memory");
+    // SAFETY: a live block of this heap, of this layout, which gets larger.
+    unsafe { heap.grow(block, layout(16 * MIB), layout(32 * MIB)) }.expect("memory");
+    drop(heap);
+    [backend.ranges, backend.spared].map(|ranges| ranges.into_inner().expect("no panic"))
+}
+
+#[test]
+fn who_wants_none_gets_none() {
+    let config = Config { huge_pages: HugePages::Never, ..Config::new(Era::Ours) };
+    let [asked, spared] = after_much(config);
+    assert_eq!(asked, []);
+    assert_eq!(spared.len(), 1, "the heap, which the system might give some: {spared:?}");
+    let [asked, _] = after_much(Config::new(Era::Ours));
+    assert_eq!(asked.len(), 3, "the heap, the block, and the block when it grew: {asked:?}");
+}
+
+#[test]
+fn who_wants_them_always_gets_them_from_the_start() {
+    for era in [Era::Ours, Era::Modern, Era::Classic] {
+        let config = Config { huge_pages: HugePages::Always, ..Config::new(era) };
+        let (block, asked) = ranges_of(config, 100, false);
+        let [(start, size)] = asked[..] else { panic!("{asked:?}") };
+        assert!(start < block && size >= 32 * MIB, "the whole heap: {asked:?}");
+        let (block, asked) = ranges_of(config, 40 * MIB, true);
+        assert!(asked.iter().any(|&(start, size)| start < block && size >= 40 * MIB), "{asked:?}");
+        assert_eq!(after_much(config)[1], [], "no heap is kept from them");
+    }
+}
+
+#[test]
+fn the_eras_of_glibc_have_the_choice_too() {
+    let config = Config { huge_pages: HugePages::Large, ..Config::new(Era::Classic) };
+    assert_eq!(ranges_of(config, 100, false).1, []);
+    assert_eq!(ranges_of(config, 16 * MIB, false).1.len(), 1);
+    assert_eq!(after_much(config)[0].len(), 3);
 }

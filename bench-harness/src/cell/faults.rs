@@ -8,7 +8,8 @@
 //! * `exit`: says a line and leaves with status 3;
 //! * `hang`: sleeps until it is killed;
 //! * `wrong`: gives the complement of the right answer;
-//! * `unproved`: takes the blocks that prove its allocator from the system's allocator;
+//! * `unproved`: takes the blocks that prove its allocator before the work from the system's allocator;
+//! * `unproved-at-last`: the block that does so after the work;
 //! * `silent`: does the work and prints nothing.
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) enum Fault {
     Hang,
     Wrong,
     Unproved,
+    UnprovedAtLast,
     Silent,
 }
 
@@ -44,6 +46,7 @@ fn parse(list: &str, order: &Order) -> Option<Fault> {
         "hang" => Fault::Hang,
         "wrong" => Fault::Wrong,
         "unproved" => Fault::Unproved,
+        "unproved-at-last" => Fault::UnprovedAtLast,
         "silent" => Fault::Silent,
         _ => return None,
     })
@@ -72,7 +75,7 @@ pub(super) fn before_work(fault: Fault) -> Result<(), String> {
             std::thread::sleep(Duration::from_secs(3600));
             Err("nobody killed this cell".to_owned())
         }
-        Fault::Wrong | Fault::Unproved | Fault::Silent => Ok(()),
+        Fault::Wrong | Fault::Unproved | Fault::UnprovedAtLast | Fault::Silent => Ok(()),
     }
 }
 

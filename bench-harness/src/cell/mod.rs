@@ -24,7 +24,8 @@ use crate::{inputs, machine, registry, switch, workload};
 /// # Errors
 /// One line on why it was not shown.
 pub fn serves(preloaded: &Preloaded) -> Result<(), String> {
-    let proof = preloaded::prove(preloaded, proof::from_global)
+    let sizes = [&proof::BEFORE[..], &proof::AFTER].concat();
+    let proof = preloaded::prove(preloaded, &sizes, proof::from_global)
         .map_err(|reason| format!("allocator not proved: {reason}"))?;
     print(&Answer { proof, ..Answer::default() })
 }
@@ -48,12 +49,15 @@ pub fn run(order: &Order) -> Result<(), String> {
     let inputs = inputs::load(&paths).map_err(|error| error.to_string())?;
 
     let fault = faults::wanted(order);
-    let blocks = if fault == Some(faults::Fault::Unproved) { proof::from_system } else { proof::from_global };
-    let proof = match &order.preloaded {
-        Some(preloaded) => preloaded::prove(preloaded, blocks),
-        None => proof::prove(entry, blocks),
+    let prove = |sizes: &[usize], astray| {
+        let blocks = if fault == Some(astray) { proof::from_system } else { proof::from_global };
+        let proof = match &order.preloaded {
+            Some(preloaded) => preloaded::prove(preloaded, sizes, blocks),
+            None => proof::prove(entry, sizes, blocks),
+        };
+        proof.map_err(|reason| format!("allocator not proved: {reason}"))
     };
-    let proof = proof.map_err(|reason| format!("allocator not proved: {reason}"))?;
+    let proof = prove(&proof::BEFORE, faults::Fault::Unproved)?;
     if let Some(fault) = fault {
         faults::before_work(fault)?;
     }
@@ -62,13 +66,15 @@ pub fn run(order: &Order) -> Result<(), String> {
     let outcome = work.run(&job);
 
     let usage = machine::Usage::own();
+    let peak_rss_kib = machine::peak_rss_kib();
+    // All figures are read: what this takes is in none of them.
+    prove(&proof::AFTER, faults::Fault::UnprovedAtLast)?;
     let answer = Answer {
         operations: outcome.operations,
         elapsed_ns: u64::try_from(outcome.elapsed.as_nanos()).unwrap_or(u64::MAX),
         checksum: if fault == Some(faults::Fault::Wrong) { !outcome.checksum } else { outcome.checksum },
         cpu_ns: usage.cpu_ns,
-        peak_rss_kib: machine::peak_rss_kib()
-            .ok_or("cannot read the peak resident set from /proc/self/status")?,
+        peak_rss_kib: peak_rss_kib.ok_or("cannot read the peak resident set from /proc/self/status")?,
         minor_faults: usage.minor_faults,
         proof,
         ended: String::new(),

@@ -70,6 +70,15 @@ fn an_allocator_that_is_not_the_one_it_claims_to_be() {
 }
 
 #[test]
+fn an_allocator_that_leaves_large_blocks_to_another() {
+    let (run, matrix, _folder) = small_matrix(&["--strategies", "bump"], "unproved-at-last:bump/churn/2");
+    let reason = &cell(&matrix, "bump").reason;
+    bump_failed(&run, &matrix, reason);
+    assert!(reason.starts_with("allocator not proved: "), "{reason}");
+    assert!(reason.contains("with a block of 3145728 bytes, which bump should have served"), "{reason}");
+}
+
+#[test]
 fn a_baseline_that_fails_leaves_times_without_ratios() {
     let (run, matrix, _folder) =
         small_matrix(&["--strategies", "bump", "--baseline", "libc"], "crash:libc/churn/2");

@@ -291,13 +291,7 @@ fn every_call_of_the_backend_may_fail() {
 fn an_arena_that_cannot_be_made_leaves_nothing_behind() {
     let backend = Failing::new(PagesBackend::new(Os), Schedule::From(1));
     let config = Config::new(Era::Ours);
-    let source = super::Source {
-        backend,
-        config,
-        tunables: super::Tunables::new(&config),
-        mapped: super::Mapped::new(),
-        key: 1,
-    };
+    let source = super::Source::new(backend, config, 1);
     assert!(super::create_arena(&source, true).is_none());
     assert_eq!(source.backend.outstanding(), 0);
     // Every size was tried, each half of the one before.
@@ -341,18 +335,31 @@ fn huge_pages_are_asked_for_when_an_arena_is_large_and_only_then() {
     let os = FakeOs::new(4096);
     {
         let rig = Rig::with(PagesBackend::new(&os), Config::new(Era::Ours));
-        let mut held = 0;
-        while held < 6 * MIB {
-            rig.allocate(MIB);
-            held += MIB;
-        }
+        let fill = |rig: &Rig<_>, mib: usize| {
+            for _ in 0..mib {
+                rig.allocate(MIB);
+            }
+        };
+        fill(&rig, 3);
         assert_eq!(os.huge(), 0);
-        while held < 10 * MIB {
-            rig.allocate(MIB);
-            held += MIB;
-        }
+        fill(&rig, 3);
         // From the next whole huge page on, to the end of the heap.
-        assert!(os.huge() >= 52 * MIB && os.huge() % (2 * MIB) == 0, "{}", os.huge());
+        assert!(os.huge() >= 56 * MIB && os.huge() % (2 * MIB) == 0, "{}", os.huge());
+        // Of four arenas, each must be larger.
+        let before = os.huge();
+        let others = [(); 4].map(|()| super::create_arena(&rig.source, false).expect("memory"));
+        // SAFETY: nobody else uses it.
+        let mut state = unsafe { others[0].as_ref() }.state.lock();
+        for mib in 1..=12 {
+            // SAFETY: a chunk size.
+            unsafe { state.allocate(&rig.source, MIB) }.expect("memory");
+            assert_eq!(os.huge() > before, mib >= 10, "{mib} MiB of one of five arenas");
+        }
+        drop(state);
+        for other in others {
+            // SAFETY: nobody uses it.
+            unsafe { super::destroy_arena(&rig.source, other) };
+        }
     }
     os.assert_all_released();
     let rig = Rig::with(PagesBackend::new(&os), Config::new(Era::Classic));

@@ -20,9 +20,8 @@ use alloc_core::os::unix::Os;
 
 use super::{Arena, State, create_arena, destroy_arena};
 use crate::chunk::Chunk;
-use crate::config::{Config, Era, Tunables};
+use crate::config::{Config, Era};
 use crate::magazine::Magazine;
-use crate::mapped::Mapped;
 use crate::source::Source;
 
 pub(super) const ERAS: [Era; 3] = [Era::Classic, Era::Modern, Era::Ours];
@@ -42,13 +41,7 @@ impl Rig<PagesBackend<Os>> {
 
 impl<B: Backend> Rig<B> {
     pub(super) fn with(backend: B, config: Config) -> Self {
-        let source = Box::new(Source {
-            backend,
-            config,
-            tunables: Tunables::new(&config),
-            mapped: Mapped::new(),
-            key: crate::key::key(),
-        });
+        let source = Box::new(Source::new(backend, config, crate::key::key()));
         let arena = create_arena(&source, true).expect("memory for an arena");
         Self { source, arena }
     }
