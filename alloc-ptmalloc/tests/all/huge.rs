@@ -1,4 +1,4 @@
-//! Behind which blocks huge pages are asked for.
+//! Behind which blocks huge pages are asked for, and which have their pages at once.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -11,16 +11,22 @@ use alloc_ptmalloc::{Config, Era, HugePages, Ptmalloc};
 
 const MIB: usize = 1 << 20;
 
-/// Pages of the system, and the ranges that huge pages were asked for behind, and those that shall have none.
+/// Pages of the system, and the ranges that huge pages were asked for behind, that shall have none, and that were populated.
 struct Advised {
     pages: PagesBackend<Os>,
     ranges: Mutex<Vec<(usize, usize)>>,
     spared: Mutex<Vec<(usize, usize)>>,
+    populated: Mutex<Vec<(usize, usize)>>,
 }
 
 impl Advised {
     fn new() -> Self {
-        Self { pages: PagesBackend::new(Os), ranges: Mutex::default(), spared: Mutex::default() }
+        Self {
+            pages: PagesBackend::new(Os),
+            ranges: Mutex::default(),
+            spared: Mutex::default(),
+            populated: Mutex::default(),
+        }
     }
 }
 
@@ -43,6 +49,10 @@ unsafe impl Backend for Advised {
 
     unsafe fn advise_huge(&self, start: NonNull<u8>, size: usize) {
         self.ranges.lock().expect("no panic").push((start.addr().get(), size));
+    }
+
+    unsafe fn populate(&self, start: NonNull<u8>, size: usize) {
+        self.populated.lock().expect("no panic").push((start.addr().get(), size));
     }
 
     unsafe fn advise_no_huge(&self, start: NonNull<u8>, size: usize) {
@@ -142,4 +152,40 @@ fn the_eras_of_glibc_have_the_choice_too() {
     assert_eq!(ranges_of(config, 100, false).1, []);
     assert_eq!(ranges_of(config, 16 * MIB, false).1.len(), 1);
     assert_eq!(after_much(config)[0].len(), 3);
+}
+
+#[test]
+fn zeroed_blocks_have_their_pages_at_once_if_nobody_touched_them() {
+    for (era, bytes, populated) in [
+        (Era::Ours, 65 << 10, true),
+        (Era::Ours, MIB, true),
+        // Cleared by hand; too large to be sure that all of it is wanted.
+        (Era::Ours, 60 << 10, false),
+        (Era::Ours, MIB + 1, false),
+        (Era::Ours, 20 * MIB, false),
+        (Era::Modern, 100 << 10, false),
+    ] {
+        let backend = Advised::new();
+        let heap = Ptmalloc::with_backend(&backend, Config::new(era));
+        let layout = Layout::from_size_align(bytes, 8).expect("a layout");
+        let block = heap.allocate_zeroed(layout).expect("memory");
+        let start = block.addr().get();
+        let ranges = core::mem::take(&mut *backend.populated.lock().expect("no panic"));
+        assert_eq!(ranges.len(), usize::from(populated), "{era:?}, {bytes} bytes: {ranges:?}");
+        for (from, size) in ranges {
+            assert!(
+                from >= start && from + size == start + bytes && size >= bytes - 4096,
+                "what was not touched"
+            );
+        }
+        // SAFETY: a live block of this heap, of this layout.
+        unsafe { block.write_bytes(7, bytes) };
+        // SAFETY: as above.
+        unsafe { heap.deallocate(block, layout) };
+        let block = heap.allocate_zeroed(layout).expect("memory");
+        // SAFETY: as above.
+        let content = unsafe { core::slice::from_raw_parts(block.as_ptr(), bytes) };
+        assert!(content.iter().all(|&byte| byte == 0), "{era:?}, {bytes} bytes");
+        assert_eq!(*backend.populated.lock().expect("no panic"), [], "it was there");
+    }
 }

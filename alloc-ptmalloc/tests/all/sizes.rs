@@ -177,3 +177,25 @@ fn resized_blocks_go_back_with_their_last_size() {
         }
     }
 }
+
+/// More aligned blocks come back than one place keeps: the newest stay, and are the first to be had again.
+#[test]
+fn the_newest_of_many_aligned_blocks_are_kept() {
+    let heap = Ptmalloc::new(Config::new(Era::Ours));
+    for (size, align) in [(64, 64), (4096, 4096), (40_000, 64)] {
+        let layout = Layout::from_size_align(size, align).expect("a layout");
+        let blocks: Vec<_> = (0..300).map(|_| heap.allocate(layout).expect("memory")).collect();
+        for &block in &blocks {
+            // SAFETY: a live block of this heap, of this layout.
+            unsafe { heap.deallocate(block, layout) };
+        }
+        for &block in blocks.iter().rev().take(2) {
+            assert_eq!(heap.allocate(layout), Ok(block), "{layout:?}");
+        }
+        heap.check().expect("whole arenas");
+        for &block in blocks.iter().rev().take(2) {
+            // SAFETY: as above.
+            unsafe { heap.deallocate(block, layout) };
+        }
+    }
+}
