@@ -1,6 +1,11 @@
 //! Ticks, and the kernel's clocks.
 
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::vdso::{self, ClockGettime};
 
 /// The processor's time stamp: no system call. Counts at one rate on all processors of a machine that Linux itself keeps
 /// time by it on.
@@ -24,6 +29,40 @@ pub(crate) fn ticks() -> u64 {
     monotonic()
 }
 
+/// The kernel's function that reads clocks; null where there is none, and before [`prepare`].
+static COARSE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+/// Looks for what [`coarse`] needs.
+pub(crate) fn prepare() {
+    // Elsewhere, ticks cost no more.
+    if cfg!(target_arch = "x86_64")
+        && let Some(function) = vdso::clock_gettime()
+    {
+        COARSE.store(function as *mut c_void, Ordering::Relaxed);
+    }
+}
+
+/// The time that the kernel last noted, in nanoseconds of its own: it advances every one to ten milliseconds. Costs a third of
+/// [`ticks`], without a system call. `None` where the system has no such thing.
+#[inline]
+pub(crate) fn coarse() -> Option<u64> {
+    let function = COARSE.load(Ordering::Relaxed);
+    if function.is_null() {
+        return None;
+    }
+    // SAFETY: the only non-null value stored is a function of this type.
+    let function = unsafe { core::mem::transmute::<*mut c_void, ClockGettime>(function) };
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: a clock that Linux has, and a place for its time.
+    if unsafe { function(libc::CLOCK_MONOTONIC_COARSE, time.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: filled, as the answer says.
+    let time = unsafe { time.assume_init() };
+    // Only compared: two moments that look the same would be centuries apart.
+    Some((time.tv_sec as u64) << 30 | time.tv_nsec as u64)
+}
+
 fn nanos(clock: libc::clockid_t) -> u64 {
     let mut time = MaybeUninit::<libc::timespec>::zeroed();
     // SAFETY: a clock that Linux has, and a place for its time.
@@ -41,4 +80,24 @@ pub(crate) fn monotonic() -> u64 {
 /// Nanoseconds since 1970.
 pub(crate) fn epoch() -> u64 {
     nanos(libc::CLOCK_REALTIME)
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coarse_clock_advances_and_never_runs_back() {
+        prepare();
+        let start = monotonic();
+        let (first, mut last, mut steps) = (coarse().unwrap(), coarse().unwrap(), 0);
+        // Bounded by ten seconds: a kernel notes the time every 10 ms at least.
+        while steps < 3 && monotonic() - start < 10_000_000_000 {
+            let now = coarse().unwrap();
+            assert!(now >= last);
+            steps += u32::from(now > last);
+            last = now;
+        }
+        assert!(steps == 3 && last > first);
+    }
 }

@@ -14,8 +14,10 @@ use crate::format::{BLOCK_HEADER, TIME_SHIFT};
 /// Bytes of a block at most, with its header.
 pub(crate) const CAPACITY: usize = if cfg!(alloc_loom) { BLOCK_HEADER + LONGEST + 8 } else { 64 << 10 };
 
-/// Frees, one after the other, that have the time of the first.
-const BURST: u32 = 16;
+/// Events at most, one after the other, that have the time of the first.
+const SHARING: u32 = 16;
+/// A coarse time that is none.
+const UNKNOWN: u64 = u64::MAX;
 
 /// The buffer. Valid when all bytes are zero.
 pub(crate) struct Pending {
@@ -29,8 +31,9 @@ pub(crate) struct Pending {
     number: AtomicU32,
     base: AtomicU64,
     last: Cell<Last>,
-    /// Frees at the end of what is there that have one time; 0 where no free is the last.
-    burst: Cell<u32>,
+    /// Events at the end of what is there that have one time, and the coarse clock's then.
+    sharing: Cell<u32>,
+    coarse: Cell<u64>,
     bytes: [AtomicU8; CAPACITY],
 }
 
@@ -52,7 +55,8 @@ impl Pending {
             number: AtomicU32::new(0),
             base: AtomicU64::new(0),
             last: Cell::default(),
-            burst: Cell::default(),
+            sharing: Cell::default(),
+            coarse: Cell::default(),
             bytes: core::array::from_fn(|_| AtomicU8::new(0)),
         }
     }
@@ -82,7 +86,7 @@ impl Pending {
         let base = ticks >> TIME_SHIFT << TIME_SHIFT;
         self.base.store(base, Ordering::Relaxed);
         self.last.set(Last { time: base >> TIME_SHIFT, ..Last::default() });
-        self.burst.set(0);
+        self.coarse.set(UNKNOWN);
         self.length.store(BLOCK_HEADER as u32, Ordering::Relaxed);
     }
 
@@ -96,29 +100,26 @@ impl Pending {
         self.turns.store(turns.wrapping_add(2), Ordering::Release);
     }
 
-    /// Appends an event. The owner asked [`has_room`](Self::has_room) before.
+    /// Whether another event may have the last one's time, when the coarse clock says `coarse`; it is counted as if it had.
     #[inline]
+    pub(crate) fn share(&self, coarse: u64) -> bool {
+        let sharing = self.sharing.get();
+        let may = sharing < SHARING && self.coarse.get() == coarse;
+        self.sharing.set(sharing + u32::from(may));
+        may
+    }
+
+    /// The next event has a time of its own, which others may share while the coarse clock stands, if it was asked.
+    #[inline]
+    pub(crate) fn stamp(&self, coarse: Option<u64>) {
+        self.sharing.set(1);
+        self.coarse.set(coarse.unwrap_or(UNKNOWN));
+    }
+
+    /// Appends an event at this many ticks; 0 is the last event's time, as any earlier one. The owner asked
+    /// [`has_room`](Self::has_room) before.
+    #[inline(always)]
     pub(crate) fn append(&self, ticks: u64, record: &Record) {
-        self.burst.set(u32::from(matches!(record, Record::Free { .. })));
-        self.put(ticks, record);
-    }
-
-    /// Whether the last event is a free whose time another may share.
-    #[inline]
-    pub(crate) fn is_burst(&self) -> bool {
-        (1..BURST).contains(&self.burst.get())
-    }
-
-    /// Appends a free with the last one's time, likewise.
-    #[inline]
-    pub(crate) fn append_to_burst(&self, address: u64) {
-        self.burst.set(self.burst.get() + 1);
-        // Times never run backwards: any earlier one is as the last.
-        self.put(0, &Record::Free { address });
-    }
-
-    #[inline]
-    fn put(&self, ticks: u64, record: &Record) {
         let mut at = self.length.load(Ordering::Relaxed) as usize;
         let mut last = self.last.get();
         last.encode(ticks >> TIME_SHIFT, record, |byte| {

@@ -85,7 +85,7 @@ pub struct Last {
 
 impl Last {
     /// Hands an event's bytes to `out`. Times that run backwards (another processor's clock) count as no time.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&mut self, time: u64, record: &Record, mut out: impl FnMut(u8)) {
         match *record {
             Record::Alloc { address, size, log2_align, stack } => {
@@ -120,7 +120,7 @@ impl Last {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn head(&mut self, kind: u8, time: u64, out: &mut impl FnMut(u8)) {
         let since = time.saturating_sub(self.time);
         self.time = self.time.max(time);
@@ -132,7 +132,7 @@ impl Last {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn address(&mut self, address: u64, out: &mut impl FnMut(u8)) {
         let difference = address.wrapping_sub(self.address) as i64;
         self.address = address;
@@ -142,7 +142,7 @@ impl Last {
         );
     }
 
-    #[inline]
+    #[inline(always)]
     fn stack(&mut self, stack: u32, out: &mut impl FnMut(u8)) {
         put(zigzag(i64::from(stack) - i64::from(self.stack)), out);
         self.stack = stack;

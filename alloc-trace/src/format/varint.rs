@@ -6,7 +6,7 @@
 pub const LONGEST: usize = 10;
 
 /// Hands the number's bytes to `put`, one by one.
-#[inline]
+#[inline(always)]
 pub fn put(mut value: u64, mut put: impl FnMut(u8)) {
     while value >= 0x80 {
         put(value as u8 | 0x80);

@@ -56,6 +56,7 @@ impl Exact {
             let Some(owners) = Mapped::<Owners>::new(1) else { return Err(Refused(libc::ENOMEM)) };
             self.owners.store(owners.leak().as_ptr().cast_mut(), Ordering::Release);
         }
+        clock::prepare();
         self.file.open(fd, Mode::Exact, 0)?;
         thread::on_leaving(leave);
         let session = self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
@@ -118,6 +119,14 @@ impl Exact {
 
     #[cold]
     #[inline(never)]
+    fn make_room(&self, thread: &Thread, session: u32, ticks: u64) {
+        if thread.pending.belongs_to(session) {
+            self.write_out(thread, ticks);
+        } else {
+            thread.pending.begin(session, ticks);
+        }
+    }
+
     fn write_out(&self, thread: &Thread, ticks: u64) {
         thread.pending.write_out(ticks, |label, bytes| {
             self.file.write(|writer: &Writer<'_>| {
@@ -153,7 +162,11 @@ unsafe impl Sink for Exact {
     }
 
     #[inline]
-    fn leaving(&self, _address: usize) -> Moment {
+    fn leaving(&self, address: usize) -> Moment {
+        if let Some(owners) = self.owners() {
+            // Before the strategy gives the place to others. No thread has the number 0.
+            owners.touch(address, thread::current().map_or(0, Thread::id));
+        }
         Moment(clock::ticks())
     }
 
@@ -162,44 +175,52 @@ unsafe impl Sink for Exact {
         // Acquire: pairs with the Release of `start`.
         let session = self.session.load(Ordering::Acquire);
         let (Some(owners), 1..) = (self.owners(), session) else { return };
-        let pending = &thread.pending;
-        if let Event::Free(place) = event
-            && pending.is_burst()
-            && pending.belongs_to(session)
-            && pending.has_room()
-            && owners.was_given_to(place.address, thread.id())
-        {
-            return pending.append_to_burst(place.address as u64);
-        }
-        if let Event::Alloc(new) | Event::Resize { new, .. } = event {
-            owners.given(new.address, thread.id());
-        }
-        let ticks = clock::ticks();
-        if !pending.belongs_to(session) {
-            pending.begin(session, ticks);
-        } else if !pending.has_room() {
-            self.write_out(thread, ticks);
-        }
-        let record = match event {
-            Event::Alloc(place) => Record::Alloc {
+        // One by one, so that each kind's bytes are put together in registers.
+        let note = (self, owners, thread, session);
+        match event {
+            Event::Free(place) => {
+                append(note, Some(place.address), || Record::Free { address: place.address as u64 });
+            }
+            Event::Alloc(place) => append(note, Some(place.address), || Record::Alloc {
                 address: place.address as u64,
                 size: place.size as u64,
                 log2_align: log2(place.align),
                 stack: stack::of(thread).0,
-            },
-            Event::Free(place) => Record::Free { address: place.address as u64 },
-            Event::Resize { old, new, before } => Record::Resize {
+            }),
+            Event::Resize { old, new, before } => append(note, Some(new.address), || Record::Resize {
                 old: old.address as u64,
                 before: before.0 >> crate::format::TIME_SHIFT,
                 address: new.address as u64,
                 size: new.size as u64,
                 log2_align: log2(new.align),
                 stack: stack::of(thread).0,
-            },
+            }),
+            // At no address: in any order with others' events.
             Event::Refused { size, align, .. } => {
-                Record::Refused { size: size as u64, log2_align: log2(align) }
+                append(note, None, || Record::Refused { size: size as u64, log2_align: log2(align) });
             }
-        };
-        pending.append(ticks, &record);
+        }
     }
+}
+
+/// Appends an event at an address, or at none, with the last one's time where that will do.
+#[inline(always)]
+fn append(
+    (exact, owners, thread, session): (&Exact, &Owners, &Thread, u32),
+    address: Option<usize>,
+    record: impl FnOnce() -> Record,
+) {
+    let pending = &thread.pending;
+    let own = address.is_none_or(|address| owners.touch(address, thread.id()));
+    let coarse = if own { clock::coarse() } else { None };
+    let has_room = pending.belongs_to(session) && pending.has_room();
+    if has_room && coarse.is_some_and(|coarse| pending.share(coarse)) {
+        return pending.append(0, &record());
+    }
+    let ticks = clock::ticks();
+    if !has_room {
+        exact.make_room(thread, session, ticks);
+    }
+    pending.stamp(coarse);
+    pending.append(ticks, &record());
 }

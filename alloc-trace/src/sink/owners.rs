@@ -1,13 +1,14 @@
-//! Which thread was given a block last, as far as it is remembered: so that most frees need no time of their own.
+//! Which thread had the last event at an address, as far as it is remembered: so that most events need no time of their own.
 //!
-//! Events of two threads at one address are put in order by their times. A free that takes the time of a moment before it
+//! Events of two threads at one address are put in order by their times. An event that takes the time of a moment before it
 //! stays in order with whatever comes after it, since that has later times; and with what came before it on its own
-//! thread, since a thread's events keep their order. Only the allocation of the very block by *another* thread could be
-//! put behind it wrongly, and that is what this table rules out.
+//! thread, since a thread's events keep their order. Only an event at the very address on *another* thread could be put
+//! behind it wrongly, and that is what this table rules out.
 //!
 //! One word for each place of addresses: the upper part of the address, which with the place makes the whole, and the
-//! thread. Written by who was given the block before the program gets it, and read by who frees it: whichever way the
-//! block went between the two, the word is seen, or one that was written later, for another address or by another
+//! thread. Written at each event that finds another word there: of an allocation before the program gets the block, of a
+//! free before the strategy gets it back, of a resize before and after. Whichever way the block, or its place in the heap,
+//! goes from one thread to the next, the word is seen there, or one that was written later, for another address or by another
 //! thread. So an answer *yes* is certain, and *no* may be forgetfulness. Neither needs an exchange.
 //!
 //! Blocks that share a cache line share one here too, so that threads meet in this table where they meet in the heap.
@@ -32,19 +33,16 @@ impl Owners {
         Self { words: core::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// The thread was given the block, and has not yet passed it on.
+    /// Notes an event at the address, by the thread. Whether the last one there was surely its own too.
     #[inline]
-    pub(crate) fn given(&self, address: usize, thread: u32) {
-        if let Some((place, word)) = self.place(address, thread) {
-            // Relaxed: the block's own way from thread to thread orders this before the free.
+    pub(crate) fn touch(&self, address: usize, thread: u32) -> bool {
+        let Some((place, word)) = self.place(address, thread) else { return false };
+        // Relaxed: the way of the block from thread to thread puts what they do here in order.
+        let own = place.load(Ordering::Relaxed) == word;
+        if !own {
             place.store(word, Ordering::Relaxed);
         }
-    }
-
-    /// Whether the block, which the thread is about to free, is surely one that it was given itself.
-    #[inline]
-    pub(crate) fn was_given_to(&self, address: usize, thread: u32) -> bool {
-        self.place(address, thread).is_some_and(|(place, word)| place.load(Ordering::Relaxed) == word)
+        own
     }
 
     #[inline]

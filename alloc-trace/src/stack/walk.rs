@@ -36,6 +36,24 @@ struct Kept {
     stack: StackId,
 }
 
+impl Kept {
+    /// Whether the frame stands on the stack as it did.
+    ///
+    /// # Safety
+    /// The kept frame was read within the bounds of the stack that the calling thread runs on.
+    #[inline(always)]
+    unsafe fn stands(&self) -> bool {
+        let Frame { cfa, returns_to, frame_pointer, slot } = self.frame;
+        // Without a slot, the return address is compared twice: a choice of values needs no branch.
+        let (slot, expected) = if slot == 0 { (cfa - 8, returns_to) } else { (slot, frame_pointer) };
+        // SAFETY: as the caller promises; both were aligned when they were read.
+        let one = unsafe { word(cfa - 8) } ^ returns_to;
+        // SAFETY: as above.
+        let other = unsafe { word(slot) } ^ expected;
+        one | other == 0
+    }
+}
+
 /// The registers that a walk starts from.
 #[derive(Clone, Copy, Debug)]
 struct Registers {
@@ -51,6 +69,8 @@ pub(crate) struct Walker {
     /// From the outermost frame inwards.
     kept: [Cell<Kept>; MAX_DEPTH],
     kept_count: Cell<usize>,
+    /// The stack on which they were read.
+    kept_on: Cell<Range>,
     /// From the innermost frame outwards: those found since, in this walk.
     found: [Cell<Frame>; MAX_DEPTH],
 }
@@ -75,6 +95,10 @@ impl Walker {
     pub(crate) fn capture(&self, tables: &Tables) -> StackId {
         let start = registers();
         let bounds = self.bounds_of(start.sp);
+        if self.kept_on.get() != bounds {
+            self.kept_on.set(bounds);
+            self.kept_count.set(0);
+        }
         let (found, kept) = self.walk(tables, start, bounds);
         self.intern(tables, found, kept)
     }
@@ -84,11 +108,15 @@ impl Walker {
             Some(bounds) => bounds,
             None => {
                 let bounds = bounds::find(sp);
+                // A stack that has grown is known by its other end.
+                let grown = self.bounds.iter().position(|known| known.get().high == bounds.high);
                 let next = self.next_bounds.get();
-                if let Some(place) = self.bounds.get(next) {
+                if let Some(place) = self.bounds.get(grown.unwrap_or(next)) {
                     place.set(bounds);
                 }
-                self.next_bounds.set((next + 1) % self.bounds.len());
+                if grown.is_none() {
+                    self.next_bounds.set((next + 1) % self.bounds.len());
+                }
                 bounds
             }
         }
@@ -120,7 +148,7 @@ impl Walker {
                 && last.frame.returns_to == frame.returns_to
                 && last.frame.frame_pointer == frame.frame_pointer
             {
-                match self.changed(kept - 1, bounds) {
+                match self.changed(kept - 1) {
                     None => return (found, kept),
                     // Those outside of it may still stand: the walk meets them behind the one that changed.
                     Some(changed) => kept = changed,
@@ -141,12 +169,10 @@ impl Walker {
 
     /// The innermost of the outermost `count` kept frames that no longer stands on the stack as it did.
     #[inline]
-    fn changed(&self, count: usize, bounds: Range) -> Option<usize> {
-        self.kept.get(..count).unwrap_or(&[]).iter().rposition(|kept| {
-            let frame = kept.get().frame;
-            read(frame.cfa - 8, bounds) != Some(frame.returns_to)
-                || (frame.slot != 0 && read(frame.slot, bounds) != Some(frame.frame_pointer))
-        })
+    fn changed(&self, count: usize) -> Option<usize> {
+        // SAFETY: frames are kept for one stack, and forgotten when the thread runs on another (`capture`).
+        let stands = |kept: &Cell<Kept>| unsafe { kept.get().stands() };
+        self.kept.get(..count).unwrap_or(&[]).iter().rposition(|kept| !stands(kept))
     }
 
     /// Puts what was found onto what was kept, and names the whole.
@@ -198,10 +224,19 @@ fn read(address: usize, bounds: Range) -> Option<usize> {
     if address < bounds.low || address > bounds.high - 8 || !address.is_multiple_of(8) {
         return None;
     }
+    // SAFETY: aligned, and within the bounds.
+    Some(unsafe { word(address) })
+}
+
+/// A word of the stack, without a look at its bounds.
+///
+/// # Safety
+/// The address is a multiple of 8, and lies within the mapping of the calling thread's own stack, which stays while it runs.
+#[inline(always)]
+unsafe fn word(address: usize) -> usize {
     let place = core::ptr::with_exposed_provenance::<usize>(address);
-    // SAFETY: aligned, and within the mapping of the calling thread's own stack, which stays while it runs. Volatile, as
-    // the compiler knows of no access to other functions' frames.
-    Some(unsafe { place.read_volatile() })
+    // SAFETY: promised by the caller. Volatile, as the compiler knows of no access to other functions' frames.
+    unsafe { place.read_volatile() }
 }
 
 #[cfg(target_arch = "x86_64")]

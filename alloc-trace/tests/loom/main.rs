@@ -86,6 +86,7 @@ fn figures_agree_with_each_other() {
 #[test]
 fn a_block_of_another_is_never_taken_for_ones_own() {
     explore(3, owned::by_the_table);
+    explore(0, owned::own_places_are_known);
 }
 
 const BROKEN: &str = "ALLOC_TRACE_TEST_LOOM";
@@ -109,7 +110,7 @@ impl Model {
 
 /// The sound ones are there to show that a child process can pass. The table of owners needs no order of its own: its
 /// broken ones know less.
-const MODELS: [Model; 14] = [
+const MODELS: [Model; 15] = [
     Model::sound("tree", tree::found_nodes_are_whole),
     Model::broken("tree without releases", tree_unreleased::found_nodes_are_whole, "not the frame"),
     Model::broken("tree without acquires", tree_unacquired::found_nodes_are_whole, "not the frame"),
@@ -122,6 +123,7 @@ const MODELS: [Model; 14] = [
     Model::broken("figures without a lock", table_unlocked::figures_agree, "never was"),
     Model::broken("figures with half a lock", table_half_locked::figures_agree, "never was"),
     Model::sound("owners", owned::by_the_table),
+    Model::broken("owners told of allocations alone", owned::by_allocations_alone, "another's"),
     Model::broken("owners known by their thread alone", owned::by_threads_alone, "another's"),
     Model::broken("owners known to each thread by itself", owned::by_each_for_itself, "another's"),
 ];

@@ -1,4 +1,4 @@
-//! The table of owners, and two tables that know less.
+//! The table of owners, and three tables that know less.
 
 use alloc_core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use loom::sync::Arc;
@@ -8,8 +8,12 @@ use crate::real::owners::Owners;
 
 trait Table: Send + Sync + 'static {
     fn make() -> Self;
-    fn given(&self, address: usize, thread: u32);
-    fn was_given_to(&self, address: usize, thread: u32) -> bool;
+    /// Notes an event; whether the last one at the address was the thread's own too.
+    fn touch(&self, address: usize, thread: u32) -> bool;
+    /// Likewise, for a free.
+    fn freed(&self, address: usize, thread: u32) -> bool {
+        self.touch(address, thread)
+    }
 }
 
 impl Table for Owners {
@@ -17,12 +21,25 @@ impl Table for Owners {
         Self::new()
     }
 
-    fn given(&self, address: usize, thread: u32) {
-        self.given(address, thread);
+    fn touch(&self, address: usize, thread: u32) -> bool {
+        self.touch(address, thread)
+    }
+}
+
+/// Told of allocations alone: who gave the place back since is not seen.
+struct Deaf(Owners);
+
+impl Table for Deaf {
+    fn make() -> Self {
+        Self(Owners::new())
     }
 
-    fn was_given_to(&self, address: usize, thread: u32) -> bool {
-        self.was_given_to(address, thread)
+    fn touch(&self, address: usize, thread: u32) -> bool {
+        self.0.touch(address, thread)
+    }
+
+    fn freed(&self, _: usize, _: u32) -> bool {
+        false
     }
 }
 
@@ -34,35 +51,26 @@ impl Table for Threads {
         Self(AtomicU64::new(0))
     }
 
-    fn given(&self, _: usize, thread: u32) {
+    fn touch(&self, _: usize, thread: u32) -> bool {
+        let own = self.0.load(Ordering::Relaxed) == u64::from(thread);
         self.0.store(thread.into(), Ordering::Relaxed);
-    }
-
-    fn was_given_to(&self, _: usize, thread: u32) -> bool {
-        self.0.load(Ordering::Relaxed) == u64::from(thread)
+        own
     }
 }
 
-/// A table for each thread, with a word for each address: who was given the address since is not seen.
+/// A table for each thread, with a word for each address: what others did at the address since is not seen.
 struct Private([AtomicUsize; 4]);
-
-impl Private {
-    fn word(&self, address: usize, thread: u32) -> &AtomicUsize {
-        &self.0[usize::from(address == SHARED) + 2 * usize::from(thread == MINE)]
-    }
-}
 
 impl Table for Private {
     fn make() -> Self {
         Self([0; 4].map(AtomicUsize::new))
     }
 
-    fn given(&self, address: usize, thread: u32) {
-        self.word(address, thread).store(address, Ordering::Relaxed);
-    }
-
-    fn was_given_to(&self, address: usize, thread: u32) -> bool {
-        self.word(address, thread).load(Ordering::Relaxed) == address
+    fn touch(&self, address: usize, thread: u32) -> bool {
+        let word = &self.0[usize::from(address == SHARED) + 2 * usize::from(thread == MINE)];
+        let own = word.load(Ordering::Relaxed) == address;
+        word.store(address, Ordering::Relaxed);
+        own
     }
 }
 
@@ -71,30 +79,43 @@ const OTHER: usize = 0x900;
 const MINE: u32 = 1;
 const THEIRS: u32 = 2;
 
-/// A block goes from one thread to another, by way of the heap, and comes back as the other's, by way of the program.
-/// Meanwhile each is given a block of its own, whose word is in the same place.
+/// A block goes from one thread to another by way of the program, and its place comes back by way of the heap. Meanwhile each
+/// has events at an address of its own, whose word is in the same place.
 fn goes_there_and_back<T: Table>() {
     let shared = Arc::new((T::make(), AtomicUsize::new(0)));
-    shared.0.given(SHARED, MINE);
-    // Freed; from here on it is the heap's, and the other thread may be given it.
+    shared.0.touch(SHARED, MINE);
+    // From here on the other thread may have it.
     let other = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
-            shared.0.given(SHARED, THEIRS);
+            assert!(!shared.0.freed(SHARED, THEIRS), "taken for its own, and another's");
             shared.1.store(SHARED, Ordering::Release);
-            shared.0.given(OTHER + 0x100, THEIRS);
+            shared.0.touch(OTHER + 0x100, THEIRS);
         })
     };
     let here = shared.1.load(Ordering::Acquire);
-    shared.0.given(OTHER, MINE);
-    if here != 0 {
-        assert!(!shared.0.was_given_to(here, MINE), "taken for its own, and another's");
+    if here == 0 {
+        shared.0.touch(OTHER, MINE);
+    } else {
+        assert!(!shared.0.touch(here, MINE), "taken for its own, and another's");
     }
     other.join().unwrap();
 }
 
+/// What it is for: a thread that has a place to itself is told so.
+pub(crate) fn own_places_are_known() {
+    let table = Owners::new();
+    let answers = [0; 4].map(|_| table.touch(SHARED, MINE));
+    assert_eq!(answers, [false, true, true, true]);
+    assert_eq!([table.touch(OTHER, MINE), table.touch(SHARED, MINE)], [false, false]);
+}
+
 pub(crate) fn by_the_table() {
     goes_there_and_back::<Owners>();
+}
+
+pub(crate) fn by_allocations_alone() {
+    goes_there_and_back::<Deaf>();
 }
 
 pub(crate) fn by_threads_alone() {
