@@ -136,6 +136,18 @@ fn rounds<T>(mut round: impl FnMut() -> T) -> Rounds<T> {
     Rounds { good, all }
 }
 
+/// One call for all, so that the compiler does not make several of one: to a tracer these are different stacks.
+#[inline(never)]
+fn allocate<K: Sink>(heap: &Traced<Window, K>, layout: Layout) -> NonNull<u8> {
+    heap.allocate(black_box(layout)).unwrap()
+}
+
+#[inline(never)]
+fn free<K: Sink>(heap: &Traced<Window, K>, block: NonNull<u8>, layout: Layout) {
+    // SAFETY: the window asks nothing of its callers.
+    unsafe { heap.deallocate(block, layout) };
+}
+
 /// Nanoseconds for an allocation and for a free, each many in a row; for one in turns; and for an allocation on stacks of
 /// which the inner half changes each time.
 fn times<K: Sink>(heap: &Traced<Window, K>, count: usize) -> [f64; FIGURES] {
@@ -146,20 +158,17 @@ fn times<K: Sink>(heap: &Traced<Window, K>, count: usize) -> [f64; FIGURES] {
         for _ in 0..count / BLOCKS {
             let start = cpu_nanos();
             for block in &mut blocks {
-                *block = heap.allocate(black_box(layout)).unwrap();
+                *block = allocate(heap, layout);
             }
             allocs += cpu_nanos() - start;
             let start = cpu_nanos();
             for &block in &blocks {
-                // SAFETY: the window asks nothing of its callers.
-                unsafe { heap.deallocate(black_box(block), layout) };
+                free(heap, block, layout);
             }
             frees += cpu_nanos() - start;
             let start = cpu_nanos();
             for _ in 0..BLOCKS {
-                let block = heap.allocate(black_box(layout)).unwrap();
-                // SAFETY: as above.
-                unsafe { heap.deallocate(black_box(block), layout) };
+                free(heap, allocate(heap, layout), layout);
             }
             turns += cpu_nanos() - start;
         }
@@ -168,7 +177,7 @@ fn times<K: Sink>(heap: &Traced<Window, K>, count: usize) -> [f64; FIGURES] {
     let start = cpu_nanos();
     deep(DEPTH / 2, &mut || {
         for index in 0..count / 4 {
-            black_box(deep(DEPTH / 4 + index % DEPTH / 2, &mut || heap.allocate(black_box(layout))).unwrap());
+            black_box(deep(DEPTH / 4 + index % DEPTH / 2, &mut || allocate(heap, layout)));
         }
     });
     let changing = (cpu_nanos() - start) / (count / 4) as f64;

@@ -61,7 +61,9 @@ fn place(block: NonNull<u8>, layout: Layout) -> Place {
 }
 
 impl<S: Strategy, K: Sink> Traced<S, K> {
-    #[inline(never)]
+    /// Inlined into one function for each kind of event: an event that is passed on in memory is written in words and read in
+    /// pairs of them, for which the processor waits.
+    #[inline(always)]
     fn tell(&self, event: Event) {
         // A thread that is inside a sink already is not heard: what it allocates there is the tracer's business.
         if let Some(thread) = thread::enter() {
@@ -81,16 +83,25 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
         result
     }
 
-    #[cold]
+    #[inline(never)]
+    fn tell_freed(&self, place: Place) {
+        self.tell(Event::Free(place));
+    }
+
     #[inline(never)]
     fn tell_allocated(&self, layout: Layout, result: Result<NonNull<u8>, AllocError>) {
-        self.tell(match result {
-            Ok(block) => Event::Alloc(place(block, layout)),
-            Err(AllocError) => Event::Refused { size: layout.size(), align: layout.align(), kept: None },
-        });
+        match result {
+            Ok(block) => self.tell(Event::Alloc(place(block, layout))),
+            Err(AllocError) => self.tell_refused(layout),
+        }
     }
 
     #[cold]
+    #[inline(never)]
+    fn tell_refused(&self, layout: Layout) {
+        self.tell(Event::Refused { size: layout.size(), align: layout.align(), kept: None });
+    }
+
     #[inline(never)]
     fn tell_resize(
         &self,
@@ -135,7 +146,7 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     #[inline]
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         if self.sink.is_on() && self.sink.wants_free(block.addr().get()) {
-            self.tell(Event::Free(place(block, layout)));
+            self.tell_freed(place(block, layout));
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.deallocate(block, layout) };
@@ -182,7 +193,7 @@ unsafe impl<S: SizedBlocks, K: Sink> SizedBlocks for Traced<S, K> {
     #[inline]
     unsafe fn free(&self, block: NonNull<u8>) {
         if self.sink.is_on() && self.sink.wants_free(block.addr().get()) {
-            self.tell(Event::Free(Place::bare(block.addr().get())));
+            self.tell_freed(Place::bare(block.addr().get()));
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.free(block) };

@@ -364,6 +364,7 @@ unsafe impl Sink for Tracer {
         on != COUNTED || COUNTS.wants_free(address)
     }
 
+    #[inline]
     fn record(&self, thread: &Thread, event: Event) {
         // Acquire: pairs with the Release of `start`.
         let on = self.on.load(Ordering::Acquire);

@@ -117,16 +117,22 @@ impl Exact {
         unsafe { self.owners.load(Ordering::Acquire).as_ref() }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn make_room(&self, thread: &Thread, session: u32, ticks: u64) {
-        if thread.pending.belongs_to(session) {
-            self.write_out(thread, ticks);
-        } else {
-            thread.pending.begin(session, ticks);
+    /// A time of its own for the next event, and room for it where there was none.
+    fn stamp(&self, thread: &Thread, session: u32, coarse: Option<u64>, has_room: bool) -> u64 {
+        let ticks = clock::ticks();
+        if !has_room {
+            if thread.pending.belongs_to(session) {
+                self.write_out(thread, ticks);
+            } else {
+                thread.pending.begin(session, ticks);
+            }
         }
+        thread.pending.stamp(coarse);
+        ticks
     }
 
+    #[cold]
+    #[inline(never)]
     fn write_out(&self, thread: &Thread, ticks: u64) {
         thread.pending.write_out(ticks, |label, bytes| {
             self.file.write(|writer: &Writer<'_>| {
@@ -170,7 +176,7 @@ unsafe impl Sink for Exact {
         Moment(clock::ticks())
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&self, thread: &Thread, event: Event) {
         // Acquire: pairs with the Release of `start`.
         let session = self.session.load(Ordering::Acquire);
@@ -179,25 +185,31 @@ unsafe impl Sink for Exact {
         let note = (self, owners, thread, session);
         match event {
             Event::Free(place) => {
-                append(note, Some(place.address), || Record::Free { address: place.address as u64 });
+                append(note, Some(place.address), &Record::Free { address: place.address as u64 });
             }
-            Event::Alloc(place) => append(note, Some(place.address), || Record::Alloc {
-                address: place.address as u64,
-                size: place.size as u64,
-                log2_align: log2(place.align),
-                stack: stack::of(thread).0,
-            }),
-            Event::Resize { old, new, before } => append(note, Some(new.address), || Record::Resize {
-                old: old.address as u64,
-                before: before.0 >> crate::format::TIME_SHIFT,
-                address: new.address as u64,
-                size: new.size as u64,
-                log2_align: log2(new.align),
-                stack: stack::of(thread).0,
-            }),
+            Event::Alloc(place) => {
+                let record = Record::Alloc {
+                    address: place.address as u64,
+                    size: place.size as u64,
+                    log2_align: log2(place.align),
+                    stack: stack::of(thread).0,
+                };
+                append(note, Some(place.address), &record);
+            }
+            Event::Resize { old, new, before } => {
+                let record = Record::Resize {
+                    old: old.address as u64,
+                    before: before.0 >> crate::format::TIME_SHIFT,
+                    address: new.address as u64,
+                    size: new.size as u64,
+                    log2_align: log2(new.align),
+                    stack: stack::of(thread).0,
+                };
+                append(note, Some(new.address), &record);
+            }
             // At no address: in any order with others' events.
             Event::Refused { size, align, .. } => {
-                append(note, None, || Record::Refused { size: size as u64, log2_align: log2(align) });
+                append(note, None, &Record::Refused { size: size as u64, log2_align: log2(align) });
             }
         }
     }
@@ -208,19 +220,13 @@ unsafe impl Sink for Exact {
 fn append(
     (exact, owners, thread, session): (&Exact, &Owners, &Thread, u32),
     address: Option<usize>,
-    record: impl FnOnce() -> Record,
+    record: &Record,
 ) {
     let pending = &thread.pending;
     let own = address.is_none_or(|address| owners.touch(address, thread.id()));
     let coarse = if own { clock::coarse() } else { None };
     let has_room = pending.belongs_to(session) && pending.has_room();
-    if has_room && coarse.is_some_and(|coarse| pending.share(coarse)) {
-        return pending.append(0, &record());
-    }
-    let ticks = clock::ticks();
-    if !has_room {
-        exact.make_room(thread, session, ticks);
-    }
-    pending.stamp(coarse);
-    pending.append(ticks, &record());
+    let shares = has_room && coarse.is_some_and(|coarse| pending.share(coarse));
+    let ticks = if shares { 0 } else { exact.stamp(thread, session, coarse, has_room) };
+    pending.append(ticks, record);
 }

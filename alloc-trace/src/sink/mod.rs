@@ -79,7 +79,7 @@ unsafe impl<K: Sink + ?Sized> Sink for &K {
         (**self).wants_free(address)
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&self, thread: &Thread, event: Event) {
         (**self).record(thread, event);
     }

@@ -6,6 +6,9 @@
 //! frame is found, so that from there on it is enough to read each kept frame's two slots again and compare. Nothing is
 //! written to the stack, and no return address is replaced.
 //!
+//! Code without frame pointers uses the register for whatever it likes, a loop's counter for one. So it is compared only where
+//! a frame further out is found by it before another value is read from the stack.
+//!
 //! The reads go to memory of the thread's own stack, in bounds that the kernel told, wherever a wrong rule may lead.
 
 use core::cell::Cell;
@@ -28,29 +31,45 @@ struct Frame {
     frame_pointer: usize,
     /// Where that was read, or 0.
     slot: usize,
+    /// The frame was found by the frame pointer.
+    by_frame_pointer: bool,
 }
 
+/// A frame that is compared with what stands on the stack.
 #[derive(Clone, Copy)]
 struct Kept {
-    frame: Frame,
+    cfa: usize,
+    returns_to: usize,
+    /// The frame's slot and what was there, where that matters; else its return address once more, which saves a branch.
+    slot: usize,
+    saved: usize,
+    /// The caller's frame pointer.
+    frame_pointer: usize,
     stack: StackId,
+    /// Whether the frame pointer that its own code had decides how this frame, or one further out, is found.
+    needs: bool,
 }
 
 impl Kept {
-    /// Whether the frame stands on the stack as it did.
+    /// `needs`: of the frame next to it on the outside.
+    const fn new(frame: Frame, needs: bool, stack: StackId) -> Self {
+        let Frame { cfa, returns_to, frame_pointer, slot, by_frame_pointer } = frame;
+        let (place, saved) = if needs && slot != 0 { (slot, frame_pointer) } else { (cfa - 8, returns_to) };
+        let needs = by_frame_pointer || (needs && slot == 0);
+        Self { cfa, returns_to, slot: place, saved, frame_pointer, stack, needs }
+    }
+
+    /// 0 where the frame stands on the stack as it did.
     ///
     /// # Safety
     /// The kept frame was read within the bounds of the stack that the calling thread runs on.
     #[inline(always)]
-    unsafe fn stands(&self) -> bool {
-        let Frame { cfa, returns_to, frame_pointer, slot } = self.frame;
-        // Without a slot, the return address is compared twice: a choice of values needs no branch.
-        let (slot, expected) = if slot == 0 { (cfa - 8, returns_to) } else { (slot, frame_pointer) };
+    unsafe fn difference(&self) -> usize {
         // SAFETY: as the caller promises; both were aligned when they were read.
-        let one = unsafe { word(cfa - 8) } ^ returns_to;
+        let one = unsafe { word(self.cfa - 8) } ^ self.returns_to;
         // SAFETY: as above.
-        let other = unsafe { word(slot) } ^ expected;
-        one | other == 0
+        let other = unsafe { word(self.slot) } ^ self.saved;
+        one | other
     }
 }
 
@@ -62,6 +81,16 @@ struct Registers {
     frame_pointer: usize,
 }
 
+/// Where a walk began of which all frames are kept, and the stack's name.
+#[derive(Clone, Copy)]
+struct Last {
+    /// 0 where there is none: not all were.
+    sp: usize,
+    /// `None` where it does not matter.
+    frame_pointer: Option<usize>,
+    stack: StackId,
+}
+
 /// A thread's memory of its last walk. Valid when all bytes are zero.
 pub(crate) struct Walker {
     bounds: [Cell<Range>; 4],
@@ -71,6 +100,7 @@ pub(crate) struct Walker {
     kept_count: Cell<usize>,
     /// The stack on which they were read.
     kept_on: Cell<Range>,
+    last: Cell<Last>,
     /// From the innermost frame outwards: those found since, in this walk.
     found: [Cell<Frame>; MAX_DEPTH],
 }
@@ -85,6 +115,7 @@ impl Walker {
     /// Forgets the last walk, and where the stack is: another thread's record has become this one's.
     pub(crate) fn forget(&self) {
         self.kept_count.set(0);
+        self.kept_on.set(Range::default());
         for bounds in &self.bounds {
             bounds.set(Range::default());
         }
@@ -99,8 +130,20 @@ impl Walker {
             self.kept_on.set(bounds);
             self.kept_count.set(0);
         }
+        let last = self.last.get();
+        let count = self.kept_count.get();
+        // The first frame is found as it was, and then all others, as far as they stand.
+        if last.sp == start.sp
+            && last.frame_pointer.is_none_or(|frame_pointer| frame_pointer == start.frame_pointer)
+            && count > 0
+        {
+            match self.changed(count) {
+                None => return last.stack,
+                Some(changed) => self.kept_count.set(changed),
+            }
+        }
         let (found, kept) = self.walk(tables, start, bounds);
-        self.intern(tables, found, kept)
+        self.intern(tables, start, found, kept)
     }
 
     fn bounds_of(&self, sp: usize) -> Range {
@@ -137,16 +180,16 @@ impl Walker {
                 rule => rule,
             };
             let Some(frame) = unwind(rule, sp, frame_pointer, bounds) else { return (found, 0) };
-            while let Some(last) = kept.checked_sub(1).and_then(|last| self.kept.get(last)).map(Cell::get) {
-                if last.frame.cfa >= frame.cfa {
+            while let Some(last) = self.outermost(kept) {
+                if last.cfa >= frame.cfa {
                     break;
                 }
                 kept -= 1;
             }
-            if let Some(last) = kept.checked_sub(1).and_then(|last| self.kept.get(last)).map(Cell::get)
-                && last.frame.cfa == frame.cfa
-                && last.frame.returns_to == frame.returns_to
-                && last.frame.frame_pointer == frame.frame_pointer
+            if let Some(last) = self.outermost(kept)
+                && last.cfa == frame.cfa
+                && last.returns_to == frame.returns_to
+                && (last.frame_pointer == frame.frame_pointer || !self.needs(kept - 1))
             {
                 match self.changed(kept - 1) {
                     None => return (found, kept),
@@ -167,20 +210,40 @@ impl Walker {
         }
     }
 
+    /// The innermost of the outermost `count` kept frames.
+    #[inline]
+    fn outermost(&self, count: usize) -> Option<Kept> {
+        count.checked_sub(1).and_then(|last| self.kept.get(last)).map(Cell::get)
+    }
+
+    /// Whether the caller's frame pointer matters to the outermost `count` kept frames. What ended the walk behind all of them
+    /// may be it.
+    #[inline]
+    fn needs(&self, count: usize) -> bool {
+        self.outermost(count).is_none_or(|last| last.needs)
+    }
+
     /// The innermost of the outermost `count` kept frames that no longer stands on the stack as it did.
     #[inline]
     fn changed(&self, count: usize) -> Option<usize> {
+        /// Compared together, without a branch for each.
+        const TOGETHER: usize = 8;
         // SAFETY: frames are kept for one stack, and forgotten when the thread runs on another (`capture`).
-        let stands = |kept: &Cell<Kept>| unsafe { kept.get().stands() };
-        self.kept.get(..count).unwrap_or(&[]).iter().rposition(|kept| !stands(kept))
+        let difference = |kept: &Cell<Kept>| unsafe { kept.get().difference() };
+        let mut end = count;
+        for frames in self.kept.get(..count)?.rchunks(TOGETHER) {
+            if frames.iter().fold(0, |sum, kept| sum | difference(kept)) != 0 {
+                return self.kept.get(..end)?.iter().rposition(|kept| difference(kept) != 0);
+            }
+            end -= frames.len();
+        }
+        None
     }
 
     /// Puts what was found onto what was kept, and names the whole.
-    fn intern(&self, tables: &Tables, found: usize, kept: usize) -> StackId {
-        let mut stack = match kept.checked_sub(1).and_then(|last| self.kept.get(last)) {
-            Some(last) => last.get().stack,
-            None => StackId(0),
-        };
+    fn intern(&self, tables: &Tables, start: Registers, found: usize, kept: usize) -> StackId {
+        let mut stack = self.outermost(kept).map_or(StackId(0), |last| last.stack);
+        let mut needs = self.needs(kept);
         let mut count = kept;
         if found == MAX_DEPTH {
             stack = tables.tree.child(stack, CUT);
@@ -189,11 +252,19 @@ impl Walker {
             stack = tables.tree.child(stack, frame.returns_to);
             // More than fit: the inner ones are found anew by the next walk.
             if let Some(place) = self.kept.get(count) {
-                place.set(Kept { frame, stack });
+                let frame = Kept::new(frame, needs, stack);
+                needs = frame.needs;
+                place.set(frame);
                 count += 1;
             }
         }
         self.kept_count.set(count);
+        let all = found + kept == count && found < MAX_DEPTH;
+        self.last.set(Last {
+            sp: if all { start.sp } else { 0 },
+            frame_pointer: needs.then_some(start.frame_pointer),
+            stack,
+        });
         stack
     }
 }
@@ -202,9 +273,9 @@ impl Walker {
 #[inline]
 fn unwind(rule: Rule, sp: usize, frame_pointer: usize, bounds: Range) -> Option<Frame> {
     let Rule::At { base, offset, slot } = rule else { return None };
-    let base = match base {
-        Base::StackPointer => sp,
-        Base::FramePointer => frame_pointer,
+    let (base, by_frame_pointer) = match base {
+        Base::StackPointer => (sp, false),
+        Base::FramePointer => (frame_pointer, true),
     };
     // Stacks grow down: a caller's frame is always higher, so that the walk ends.
     let cfa = base.checked_add_signed(offset as isize).filter(|&cfa| cfa > sp && cfa % 8 == 0)?;
@@ -215,7 +286,7 @@ fn unwind(rule: Rule, sp: usize, frame_pointer: usize, bounds: Range) -> Option<
         let slot = cfa.checked_add_signed(slot as isize)?;
         (read(slot, bounds)?, slot)
     };
-    Some(Frame { cfa, returns_to, frame_pointer, slot })
+    Some(Frame { cfa, returns_to, frame_pointer, slot, by_frame_pointer })
 }
 
 /// A word of the stack.
