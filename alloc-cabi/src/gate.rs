@@ -12,11 +12,11 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use alloc_core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use alloc_core::sync::{Acquired, OwnerLock};
 use alloc_core::{
     AllocError, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked, move_block,
 };
 
-use crate::owner_lock::{Acquired, OwnerLock};
 use crate::spare::{BESIDE, C_ALIGN};
 
 /// `S` behind a lock that knows its holder.

@@ -47,7 +47,6 @@ mod headed;
 mod layers;
 mod life;
 mod looking;
-mod owner_lock;
 mod place;
 mod real;
 mod registry;

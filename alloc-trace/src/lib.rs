@@ -26,7 +26,7 @@
 //! or a lock of the standard library.
 //!
 //! Modules in dependency order, each using only names above it (`stack`, `pending`, `countdown` and `budget` are one floor
-//! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `unsignalled`, `own_fd`, `out`, `vdso`, `clock`, `format`,
+//! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `owned`, `unsignalled`, `own_fd`, `out`, `vdso`, `clock`, `format`,
 //! `event`, `settings`, `stack`, `pending`, `countdown`, `budget`, `slot`, `thread`, `sink`, `traced`, `decor`, `look`,
 //! `tracer`, `report`.
 //!
@@ -59,6 +59,7 @@ mod maths;
 pub mod out;
 mod own;
 mod own_fd;
+mod owned;
 mod pending;
 #[cfg(feature = "report")]
 pub mod report;

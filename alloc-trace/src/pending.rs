@@ -15,7 +15,7 @@ use crate::format::{BLOCK_HEADER, TIME_SHIFT};
 pub(crate) const CAPACITY: usize = if cfg!(alloc_loom) { BLOCK_HEADER + LONGEST + 8 } else { 64 << 10 };
 
 /// Events at most, one after the other, that have the time of the first.
-const SHARING: u32 = 16;
+const SHARING: u32 = 32;
 /// A coarse time that is none.
 const UNKNOWN: u64 = u64::MAX;
 

@@ -5,6 +5,7 @@
 //!
 //! * [`RawLock`]: four bytes, spins a little, then waits by way of a [`Park`].
 //! * [`Mutex`]: a value behind a `RawLock`.
+//! * `OwnerLock` (Linux): one that tells a signal handler of its holder's so.
 //! * [`RankedMutex`]: a mutex with a place in the order of all locks, which debug builds watch.
 //! * [`CachePadded`]: keeps what one processor writes off the lines that others read.
 
@@ -24,12 +25,16 @@ pub(crate) use const_unless_loom;
 
 mod cache_padded;
 mod mutex;
+#[cfg(all(feature = "libc", target_os = "linux", not(alloc_loom)))]
+mod owner_lock;
 mod park;
 mod rank;
 mod raw_lock;
 
 pub use cache_padded::CachePadded;
 pub use mutex::{Mutex, MutexGuard};
+#[cfg(all(feature = "libc", target_os = "linux", not(alloc_loom)))]
+pub use owner_lock::{Acquired, OwnerLock};
 #[cfg(all(feature = "libc", target_os = "linux", not(alloc_loom)))]
 pub use park::Futex;
 #[cfg(all(feature = "libc", unix))]

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::event::{Event, Moment, Place};
 use crate::format::varint::LONGEST;
 use crate::format::{Kind, Mode};
-use crate::key::{key, mix};
+use crate::key::key;
 use crate::maths;
 use crate::out::Refused;
 use crate::own::{Mapped, Zeroed};
@@ -293,8 +293,11 @@ const fn rounded(count: u64) -> u64 {
     count.wrapping_add(PART as u64 / 2) / PART as u64
 }
 
+/// Looked at by every free: one multiplication, whose upper bits depend on all of the address.
+#[inline]
 fn slot_of(tables: &Tables, address: usize) -> Option<&AtomicU8> {
-    tables.filter.get(mix(address as u64) as usize % FILTER)
+    const BITS: u32 = FILTER.trailing_zeros();
+    tables.filter.get((address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> (64 - BITS))
 }
 
 fn mark(tables: &Tables, address: usize, by: i8) {

@@ -6,6 +6,9 @@
 //! | [`quarantine`](Guard::quarantine) | writes to freed blocks, when their memory is about to be served again |
 //! | [`pages_every`](Guard::pages_every) | every access past the end or after the free, where it happens, for one block in N |
 //!
+//! Signal handlers may allocate and free while they interrupt a guard: what they free then waits, 64 blocks at most, until the
+//! quarantine is free; beyond that, blocks are not held back. Blocks on pages of their own are not handed out to them.
+//!
 //! # Not for
 //!
 //! * Production: each block costs 48 bytes more and two passes over them, and resizes always move.
@@ -22,13 +25,14 @@ use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use alloc_core::sync::Mutex;
 use alloc_core::{Misuse, OnMisuse, Ownership, SizedBlocks, Strategy};
 
 pub use fault::Fault;
 use frame::{Guarded, Life};
-use quarantine::Quarantine;
+use quarantine::{Quarantine, Waiting};
 use slots::Slots;
+
+use crate::owned::Owned;
 
 /// Guards the blocks of a strategy. See the [module](self).
 ///
@@ -56,7 +60,8 @@ pub struct Guard<S: Strategy> {
     live: AtomicUsize,
     live_blocks: AtomicUsize,
     faults: AtomicU64,
-    held: Mutex<Quarantine>,
+    held: Owned<Quarantine>,
+    waiting: Waiting,
     slots: Slots,
 }
 
@@ -75,7 +80,8 @@ impl<S: Strategy> Guard<S> {
             live: AtomicUsize::new(0),
             live_blocks: AtomicUsize::new(0),
             faults: AtomicU64::new(0),
-            held: Mutex::new(Quarantine::new()),
+            held: Owned::new(Quarantine::new()),
+            waiting: Waiting::new(),
             slots: Slots::new(),
         }
     }
@@ -113,7 +119,7 @@ impl<S: Strategy> Guard<S> {
     /// Holds the guard's locks until [`after_fork`](Self::after_fork), so that the child of a fork finds the guard whole. Before
     /// the inner strategy's locks are held.
     pub fn before_fork(&self) {
-        self.held.hold();
+        self.held.before_fork();
         self.slots.before_fork();
     }
 
@@ -125,7 +131,7 @@ impl<S: Strategy> Guard<S> {
         // SAFETY: held by `before_fork`, as the caller promises.
         unsafe { self.slots.after_fork() };
         // SAFETY: as above.
-        unsafe { self.held.release() };
+        unsafe { self.held.after_fork() };
     }
 
     /// The strategy behind it.
@@ -139,10 +145,36 @@ impl<S: Strategy> Guard<S> {
         self.faults.load(Ordering::Relaxed)
     }
 
-    /// Checks all freed blocks that are held back, and gives them to the inner strategy.
+    /// Checks all freed blocks that are held back, and gives them to the inner strategy. Not in a signal handler that interrupted
+    /// the guard.
     pub fn drain(&self) {
-        let mut held = self.held.lock();
+        let Some(mut held) = self.held.enter() else { return };
+        self.take_waiting(&mut held);
         while self.evict(&mut held) {}
+    }
+
+    /// Puts a freed block into the quarantine, and takes out those that have no room beside it.
+    ///
+    /// # Safety
+    /// `guarded` was freed and filled, and nobody else gives it back.
+    unsafe fn hold(&self, held: &mut Quarantine, guarded: &Guarded) {
+        while !held.has_room(guarded.size, self.budget) && self.evict(held) {}
+        if !held.push(guarded.user, guarded.size) {
+            // SAFETY: the caller's promise; it is not held back for want of memory.
+            unsafe { self.release(guarded) };
+        }
+    }
+
+    /// Takes in what handlers freed.
+    fn take_waiting(&self, held: &mut Quarantine) {
+        for user in self.waiting.take() {
+            // SAFETY: blocks that wait are live for the inner strategy; their headers lie before them.
+            match unsafe { Guarded::read(user) } {
+                // SAFETY: freed and filled before it was put there, and taken out once.
+                Some(guarded) => unsafe { self.hold(held, &guarded) },
+                None => self.fault(Fault::Misuse(Misuse::CorruptedHeader), user.addr().get()),
+            }
+        }
     }
 
     #[cold]
@@ -245,12 +277,15 @@ impl<S: Strategy> Guard<S> {
             // SAFETY: freed above.
             return unsafe { self.release(&guarded) };
         }
-        let mut held = self.held.lock();
-        while !held.has_room(guarded.size, self.budget) && self.evict(&mut held) {}
-        if !held.push(user, guarded.size) {
-            drop(held);
-            // SAFETY: freed above, and not held back for want of memory.
-            unsafe { self.release(&guarded) };
+        match self.held.enter() {
+            Some(mut held) => {
+                // SAFETY: freed and filled above.
+                unsafe { self.hold(&mut held, &guarded) };
+                self.take_waiting(&mut held);
+            }
+            None if self.waiting.push(user) => {}
+            // SAFETY: freed above, and not held back for want of a place.
+            None => unsafe { self.release(&guarded) },
         }
     }
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::own::Mapped;
 
-/// A queue of freed blocks, first in, first out. Used under the guard's lock.
+/// A queue of freed blocks, first in, first out. Used by one thread at a time.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
     /// Their addresses; `None` where there was no memory for the queue, which then holds nothing.
@@ -69,5 +69,38 @@ impl Quarantine {
         self.head = (self.head + 1) % BLOCKS;
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(size);
+    }
+}
+
+/// Blocks that signal handlers freed while they interrupted their own thread's use of the quarantine: they wait here until it,
+/// or another thread, comes out of it.
+#[derive(Debug)]
+pub(crate) struct Waiting([AtomicUsize; Waiting::PLACES]);
+
+impl Waiting {
+    const PLACES: usize = 64;
+
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicUsize::new(0) }; Self::PLACES])
+    }
+
+    /// Puts a block here. Whether there was a place for it.
+    pub(crate) fn push(&self, user: NonNull<u8>) -> bool {
+        let address = user.expose_provenance().get();
+        // Release: whoever takes it sees it filled.
+        self.0
+            .iter()
+            .any(|place| place.compare_exchange(0, address, Ordering::Release, Ordering::Relaxed).is_ok())
+    }
+
+    /// Takes the blocks out, one by one.
+    pub(crate) fn take(&self) -> impl Iterator<Item = NonNull<u8>> {
+        self.0.iter().filter_map(|place| {
+            // Relaxed: usually there is none, and one that is missed is taken the next time.
+            if place.load(Ordering::Relaxed) == 0 {
+                return None;
+            }
+            NonNull::new(core::ptr::with_exposed_provenance_mut(place.swap(0, Ordering::Acquire)))
+        })
     }
 }

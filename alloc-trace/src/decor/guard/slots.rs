@@ -3,34 +3,47 @@
 //! After GWP-ASan (Serebryany et al., 2023): a few slots in one reserved range; a block lies at the end of its slot, so
 //! that a read or write past it ends the program where it happens. Freed slots stay inaccessible until all others were
 //! used once more.
+//!
+//! A signal handler that interrupts its own thread here gets no block, since it might be given the very slot that is about to be
+//! handed out; what it frees and asks for is a slot that is another's, and may be treated as if it held the lock.
 
 use core::alloc::Layout;
 use core::ops::ControlFlow;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use alloc_core::arith::{align_down, align_up};
 use alloc_core::os::Pages;
 use alloc_core::os::unix::Os;
-use alloc_core::sync::Mutex;
 use alloc_core::{Block, BlockState, Misuse, Step, Visit, Zone};
+
+use crate::owned::{Inside, Owned};
 
 /// Slots.
 pub(crate) const SLOTS: usize = 64;
 /// Pages of a slot's block.
 const DATA_PAGES: usize = 4;
 
-#[derive(Clone, Copy, Debug, Default)]
+/// Written with the lock held; atomic for the sake of handlers.
+#[derive(Debug)]
 struct Slot {
-    user: usize,
-    size: usize,
-    live: bool,
+    user: AtomicUsize,
+    size: AtomicUsize,
+    live: AtomicBool,
 }
 
-#[derive(Debug)]
-struct Table {
-    slots: [Slot; SLOTS],
-    next: usize,
+impl Slot {
+    fn user(&self) -> usize {
+        self.user.load(Ordering::Relaxed)
+    }
+
+    fn size(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
+    }
 }
 
 /// The slots of a guard. They take no address space until the first is used.
@@ -38,7 +51,9 @@ struct Table {
 pub(crate) struct Slots {
     /// The range's first address, exposed; 0 before there is one.
     base: AtomicUsize,
-    table: Mutex<Table>,
+    slots: [Slot; SLOTS],
+    /// The slot that is looked at first, behind the lock of all of them.
+    next: Owned<usize>,
 }
 
 /// The figures of the slots.
@@ -61,20 +76,27 @@ fn range() -> usize {
 
 impl Slots {
     pub(crate) const fn new() -> Self {
-        let slot = Slot { user: 0, size: 0, live: false };
-        Self { base: AtomicUsize::new(0), table: Mutex::new(Table { slots: [slot; SLOTS], next: 0 }) }
+        let slots = [const {
+            Slot { user: AtomicUsize::new(0), size: AtomicUsize::new(0), live: AtomicBool::new(false) }
+        }; SLOTS];
+        Self { base: AtomicUsize::new(0), slots, next: Owned::new(0) }
+    }
+
+    /// The lock, or nothing in a handler that interrupted the lock's holder.
+    fn lock(&self) -> Option<Inside<'_, usize>> {
+        self.next.enter()
     }
 
     /// Takes the lock for a fork.
     pub(crate) fn before_fork(&self) {
-        self.table.hold();
+        self.next.before_fork();
     }
 
     /// # Safety
     /// The lock is held by way of `before_fork`.
     pub(crate) unsafe fn after_fork(&self) {
         // SAFETY: promised by the caller.
-        unsafe { self.table.release() };
+        unsafe { self.next.after_fork() };
     }
 
     /// Whether `address` lies in the range.
@@ -89,7 +111,7 @@ impl Slots {
         if layout.size() > DATA_PAGES * page || layout.align() > page {
             return None;
         }
-        let mut table = self.table.lock();
+        let mut next = self.lock()?;
         let base = match self.base.load(Ordering::Relaxed) {
             0 => {
                 let start = Os.reserve(align_up(range(), page)?, page).ok()?;
@@ -99,18 +121,21 @@ impl Slots {
             }
             base => base,
         };
-        let first = table.next;
+        let first = *next;
         let index = (0..SLOTS)
             .map(|step| (first + step) % SLOTS)
-            .find(|&index| table.slots.get(index).is_some_and(|slot| !slot.live))?;
+            .find(|&index| self.slots.get(index).is_some_and(|slot| !slot.is_live()))?;
         let end = base + (index + 1) * stride();
         let user = align_down(end - layout.size(), layout.align()).min(end - 1);
         let user = align_down(user, layout.align());
         let start = NonNull::new(core::ptr::with_exposed_provenance_mut::<u8>(align_down(user, page)))?;
         // SAFETY: whole pages of the reserved range, of a slot that nobody uses.
         unsafe { Os.commit(start, end - start.addr().get()) }.ok()?;
-        *table.slots.get_mut(index)? = Slot { user, size: layout.size(), live: true };
-        table.next = (index + 1) % SLOTS;
+        let slot = self.slots.get(index)?;
+        slot.user.store(user, Ordering::Relaxed);
+        slot.size.store(layout.size(), Ordering::Relaxed);
+        slot.live.store(true, Ordering::Relaxed);
+        *next = (index + 1) % SLOTS;
         NonNull::new(core::ptr::with_exposed_provenance_mut(user))
     }
 
@@ -120,11 +145,11 @@ impl Slots {
 
     /// The size of the live block at `user`.
     pub(crate) fn size(&self, user: NonNull<u8>) -> Result<usize, Misuse> {
-        let table = self.table.lock();
-        match table.slots.get(self.index(user.addr().get())) {
-            Some(slot) if slot.user == user.addr().get() && slot.live => Ok(slot.size),
-            Some(slot) if slot.user == user.addr().get() => Err(Misuse::DoubleFree),
-            Some(slot) if slot.live => Err(Misuse::InteriorPointer),
+        let _lock = self.lock();
+        match self.slots.get(self.index(user.addr().get())) {
+            Some(slot) if slot.user() == user.addr().get() && slot.is_live() => Ok(slot.size()),
+            Some(slot) if slot.user() == user.addr().get() => Err(Misuse::DoubleFree),
+            Some(slot) if slot.is_live() => Err(Misuse::InteriorPointer),
             _ => Err(Misuse::ForeignPointer),
         }
     }
@@ -134,13 +159,13 @@ impl Slots {
         self.size(user)?;
         let page = Os.page_size();
         let index = self.index(user.addr().get());
-        let mut table = self.table.lock();
-        let Some(slot) = table.slots.get_mut(index).filter(|slot| slot.live) else {
+        let _lock = self.lock();
+        // An exchange: the handler of one free may be another.
+        let Some(slot) = self.slots.get(index).filter(|slot| slot.live.swap(false, Ordering::Relaxed)) else {
             return Err(Misuse::DoubleFree);
         };
-        slot.live = false;
         let end = self.base.load(Ordering::Relaxed) + (index + 1) * stride();
-        let first = align_down(slot.user, page);
+        let first = align_down(slot.user(), page);
         if let Some(start) = NonNull::new(core::ptr::with_exposed_provenance_mut::<u8>(first)) {
             // Should the system refuse, the pages stay accessible, and only a use after free is missed.
             // SAFETY: whole pages of the slot, whose block was just given up.
@@ -154,14 +179,14 @@ impl Slots {
             return Figures::default();
         }
         let page = Os.page_size();
-        let table = self.table.lock();
+        let _lock = self.lock();
         let mut figures = Figures { reserved: range() as u64, ..Figures::default() };
-        for slot in table.slots.iter().filter(|slot| slot.live) {
-            figures.bytes += slot.size as u64;
+        for slot in self.slots.iter().filter(|slot| slot.is_live()) {
+            let (user, size) = (slot.user(), slot.size());
+            figures.bytes += size as u64;
             figures.blocks += 1;
-            figures.committed +=
-                ((slot.user + slot.size).next_multiple_of(page).max(align_down(slot.user, page) + page)
-                    - align_down(slot.user, page)) as u64;
+            figures.committed += ((user + size).next_multiple_of(page).max(align_down(user, page) + page)
+                - align_down(user, page)) as u64;
         }
         figures
     }
@@ -174,10 +199,13 @@ impl Slots {
         }
         visit(Step::Zone(Zone { address: base, size: range() }))?;
         // One at a time, so that the visitor does not run under the lock.
-        for index in 0..SLOTS {
-            let slot = self.table.lock().slots.get(index).copied().unwrap_or_default();
-            if slot.live {
-                visit(Step::Block(Block { address: slot.user, size: slot.size, state: BlockState::Used }))?;
+        for slot in &self.slots {
+            let (user, size, live) = {
+                let _lock = self.lock();
+                (slot.user(), slot.size(), slot.is_live())
+            };
+            if live {
+                visit(Step::Block(Block { address: user, size, state: BlockState::Used }))?;
             }
         }
         ControlFlow::Continue(())

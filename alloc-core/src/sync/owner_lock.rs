@@ -6,15 +6,15 @@
 //! The word is 0, or the holder's number shifted up by one, with the lowest bit set while others may be waiting in the
 //! kernel: Ulrich Drepper's third mutex (*Futexes Are Tricky*), with the holder where that has the constant 1.
 
-use alloc_core::sync::atomic::{AtomicU32, Ordering};
-use alloc_core::sync::{DefaultPark, Park};
+use super::park::{DefaultPark, Park};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 const FREE: u32 = 0;
 const AWAITED: u32 = 1;
 
 /// What an attempt to take the lock came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Acquired {
+pub enum Acquired {
     /// It was taken, and is to be released.
     Now,
     /// The calling thread had it before.
@@ -23,7 +23,7 @@ pub(crate) enum Acquired {
 
 /// A lock in four bytes. Not fair. Keeps `errno`, and may be taken in signal handlers.
 #[derive(Debug)]
-pub(crate) struct OwnerLock {
+pub struct OwnerLock {
     state: AtomicU32,
     park: DefaultPark,
 }
@@ -42,14 +42,22 @@ fn me() -> u32 {
     }
 }
 
+impl Default for OwnerLock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl OwnerLock {
-    pub(crate) const fn new() -> Self {
+    /// A lock that nobody holds.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { state: AtomicU32::new(FREE), park: DefaultPark {} }
     }
 
     /// Takes the lock, waiting for it where another thread has it.
     #[inline]
-    pub(crate) fn acquire(&self) -> Acquired {
+    pub fn acquire(&self) -> Acquired {
         let me = me();
         // Acquire: what the last holder wrote before its release is seen. Relaxed on failure: nothing is read under it.
         match self.state.compare_exchange(FREE, me, Ordering::Acquire, Ordering::Relaxed) {
@@ -96,7 +104,7 @@ impl OwnerLock {
     /// # Safety
     /// The calling thread holds the lock, by an answer of [`Acquired::Now`].
     #[inline]
-    pub(crate) unsafe fn release(&self) {
+    pub unsafe fn release(&self) {
         let word = &raw const self.state;
         // Release: what we wrote is seen by the next holder's Acquire.
         if self.state.swap(FREE, Ordering::Release) & AWAITED != 0 {
@@ -107,6 +115,7 @@ impl OwnerLock {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
     use std::cell::UnsafeCell;
     use std::sync::Arc;
