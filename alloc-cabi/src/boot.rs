@@ -3,6 +3,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
+use alloc_core::OnMisuse;
 use alloc_core::errno::KeepErrno;
 use alloc_core::line::Line;
 
@@ -17,6 +18,8 @@ static BARE: AtomicPtr<Served> = AtomicPtr::new(ptr::null_mut());
 static BEGUN: AtomicBool = AtomicBool::new(false);
 static PERTURB: AtomicU8 = AtomicU8::new(0);
 static CHECK: AtomicU8 = AtomicU8::new(1);
+/// A fault is told, and the program goes on.
+static REPORTS: AtomicBool = AtomicBool::new(false);
 
 /// The strategy that serves the process, or `None` while it is being chosen.
 #[inline]
@@ -57,6 +60,13 @@ pub(crate) fn check() -> u8 {
     CHECK.load(Ordering::Relaxed)
 }
 
+/// What follows a message about misuse.
+#[cold]
+pub(crate) fn on_fault() -> OnMisuse {
+    // Relaxed: as above.
+    if REPORTS.load(Ordering::Relaxed) { OnMisuse::Ignore } else { OnMisuse::Abort }
+}
+
 #[cold]
 #[inline(never)]
 fn choose() -> Option<&'static Served> {
@@ -78,15 +88,18 @@ fn choose() -> Option<&'static Served> {
     let check = settings.check.value;
     // Relaxed: as in `check`.
     CHECK.store(check, Ordering::Relaxed);
+    let then = settings.debug.on_fault.value;
+    // Relaxed: as above.
+    REPORTS.store(then == OnMisuse::Ignore, Ordering::Relaxed);
     let wanted = settings.strategy.value.unwrap_or(Choice::Libc);
-    let served = registry::find(wanted, check).or_else(|| {
+    let served = registry::find(wanted, check, then).or_else(|| {
         Line::new()
             .text("strata: ")
             .text(wanted.name())
             .text(": not to be had in this process; going on with ")
             .text(Choice::DEFAULT.name())
             .emit();
-        registry::find(Choice::DEFAULT, check)
+        registry::find(Choice::DEFAULT, check, then)
     })?;
     // `ptmalloc` fills by itself, and was told so.
     let filled_here = served.choice != Choice::Ptmalloc;

@@ -112,7 +112,7 @@ pub(crate) unsafe fn free_sized(block: NonNull<u8>, size: usize) {
         // 0 is what cannot be told.
         if usable != 0 && size > usable {
             let strategy = boot::active().map_or("strata", |served| served.choice.name());
-            Misuse::LayoutMismatch.stop(strategy, block.addr().get());
+            return boot::on_fault().handle(Misuse::LayoutMismatch, strategy, block.addr().get());
         }
     }
     // SAFETY: the caller's promises are the callee's.

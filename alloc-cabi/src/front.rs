@@ -145,7 +145,19 @@ unsafe impl Strategy for Front {
         unsafe { heap() }.allocate_zeroed(layout).or_else(|_| zeroes_instead(layout))
     }
 
-    forward!(unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout));
+    #[inline]
+    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+        // By its size the heap would take it for one of its own.
+        if BESIDE.owns(block) {
+            // SAFETY: the caller promises a live block.
+            return unsafe { BESIDE.free(block) };
+        }
+        // SAFETY: as in `forward`.
+        let heap = unsafe { heap() };
+        // SAFETY: the caller promises a live block, and it is not the reserve's.
+        unsafe { heap.deallocate(block, layout) }
+    }
+
     forward!(unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError>);
     forward!(unsafe fn grow_zeroed(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError>);
     forward!(unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError>);

@@ -31,7 +31,7 @@ pub unsafe extern "C" fn strata_named(name: *const c_char) -> Handle<'static> {
         .find(|choice| choice.name().as_bytes() == name)
         .and_then(|choice| match boot::active() {
             Some(served) if served.choice == choice => Some(served),
-            _ => registry::find(choice, boot::check()),
+            _ => registry::find(choice, boot::check(), boot::on_fault()),
         })
         .map_or_else(Handle::null, |served| served.handle.handle())
 }

@@ -13,7 +13,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use alloc_core::arith::align_up;
-use alloc_core::{AllocError, Inspect, Misuse, SizedBlocks, Strategy};
+use alloc_core::{AllocError, Inspect, Misuse, OnMisuse, SizedBlocks, Strategy};
 
 const HEADER: usize = size_of::<Header>();
 const LIVE: u32 = 0x11fe_b10c;
@@ -33,11 +33,13 @@ const _: () = assert!(HEADER == 16);
 #[derive(Debug)]
 pub(crate) struct Headed<S> {
     inner: S,
+    then: OnMisuse,
 }
 
 impl<S: Strategy> Headed<S> {
-    pub(crate) const fn new(inner: S) -> Self {
-        Self { inner }
+    /// `then`: what follows the line about a block that is none.
+    pub(crate) const fn new(inner: S, then: OnMisuse) -> Self {
+        Self { inner, then }
     }
 
     /// Writes the header of a block of `inner` and returns its payload.
@@ -57,23 +59,26 @@ impl<S: Strategy> Headed<S> {
         payload
     }
 
-    /// The header of a live block. Stops the program where there is none.
+    /// The header of a live block; `None` where there is none, which was told.
     ///
     /// # Safety
     /// The bytes before `payload` may be read.
-    unsafe fn header(&self, payload: NonNull<u8>) -> Header {
-        let stop = |misuse: Misuse| -> ! { misuse.stop(self.name(), payload.addr().get()) };
+    unsafe fn header(&self, payload: NonNull<u8>) -> Option<Header> {
+        let fault = |misuse: Misuse| {
+            self.then.handle(misuse, self.name(), payload.addr().get());
+            None
+        };
         if !payload.addr().get().is_multiple_of(HEADER) {
-            stop(Misuse::MisalignedPointer);
+            return fault(Misuse::MisalignedPointer);
         }
         // SAFETY: promised by the caller.
         let place = unsafe { payload.cast::<Header>().sub(1) };
         // SAFETY: as above.
         let header = unsafe { place.read() };
         match header.mark {
-            found if found == mark(payload, LIVE) => header,
-            found if found == mark(payload, FREED) => stop(Misuse::DoubleFree),
-            _ => stop(Misuse::CorruptedHeader),
+            found if found == mark(payload, LIVE) => Some(header),
+            found if found == mark(payload, FREED) => fault(Misuse::DoubleFree),
+            _ => fault(Misuse::CorruptedHeader),
         }
     }
 
@@ -143,7 +148,7 @@ unsafe impl<S: Strategy> Strategy for Headed<S> {
 unsafe impl<S: Strategy> SizedBlocks for Headed<S> {
     unsafe fn free(&self, block: NonNull<u8>) {
         // SAFETY: a live block's header may be read.
-        let header = unsafe { self.header(block) };
+        let Some(header) = (unsafe { self.header(block) }) else { return };
         // SAFETY: the block is live, with this header.
         let (below, whole) = unsafe { Self::undress(block, header) };
         // SAFETY: as above, and the caller's to give.
@@ -154,12 +159,12 @@ unsafe impl<S: Strategy> SizedBlocks for Headed<S> {
 
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
         // SAFETY: a live block's header may be read.
-        unsafe { self.header(block) }.size as usize
+        unsafe { self.header(block) }.map_or(0, |header| header.size as usize)
     }
 
     unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: a live block's header may be read.
-        let header = unsafe { self.header(block) };
+        let header = unsafe { self.header(block) }.ok_or(AllocError)?;
         // SAFETY: the block is live, with this header.
         let (below, old) = unsafe { Self::undress(block, header) };
         let (new, usable) = whole_layout(new_size, old.align()).ok_or(AllocError)?;

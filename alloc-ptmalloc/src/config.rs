@@ -27,7 +27,8 @@ pub enum CheckLevel {
     Default,
     /// No thread cache, so that every free is checked against its neighbours, and list links are masked.
     Hardened,
-    /// As `Hardened`, and the arena is walked on every call. For tests.
+    /// As `Hardened`, and the arena is walked: on every call while it has up to 256 KiB, and then after one call for each
+    /// 64 KiB that it has. For tests.
     Full,
 }
 

@@ -35,6 +35,9 @@ pub(crate) struct Instance<B: Backend> {
     first: AtomicPtr<Arena>,
     /// Arenas made.
     arenas: AtomicUsize,
+    /// Calls until an arena is walked again, and walks so far, where the user asked for walks.
+    unexamined: AtomicUsize,
+    walks: AtomicUsize,
     member: Member,
     span: Span,
 }
@@ -55,6 +58,8 @@ impl<B: Backend> Instance<B> {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             first: AtomicPtr::new(ptr::null_mut()),
             arenas: AtomicUsize::new(0),
+            unexamined: AtomicUsize::new(0),
+            walks: AtomicUsize::new(0),
             member: Member::of::<B>(place),
             span,
         };
@@ -260,16 +265,24 @@ impl<B: Backend> Instance<B> {
         })
     }
 
-    /// Walks an arena where the user asked for that, and says what is wrong with it.
+    /// Walks an arena where the user asked for that, and says what is wrong with it: at each call while it is small, and then
+    /// at fewer the larger it is, so that a call's part of the walks stays the same.
     #[inline]
     pub(crate) fn examine(&self, state: &State) {
         if self.source.config.check == CheckLevel::Full {
-            self.examine_now(state);
+            self.examine_in_turn(state);
         }
     }
 
     #[cold]
-    fn examine_now(&self, state: &State) {
+    fn examine_in_turn(&self, state: &State) {
+        // Relaxed: where threads take the same number, a walk comes a call later.
+        let left = self.unexamined.load(Ordering::Relaxed);
+        if left > 0 {
+            return self.unexamined.store(left - 1, Ordering::Relaxed);
+        }
+        self.unexamined.store(state.calls_between_walks(), Ordering::Relaxed);
+        self.walks.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the arena is locked.
         if let Err(fault) = unsafe { state.check(&self.source) } {
             // What is wrong with sums is wrong nowhere in particular.
@@ -297,5 +310,43 @@ impl<B: Backend> Instance<B> {
             self.locked(arena, |state| unsafe { state.consolidate(&self.source) });
             None::<()>
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use core::sync::atomic::Ordering;
+    use std::vec::Vec;
+
+    use alloc_core::SizedBlocks;
+
+    use crate::config::{CheckLevel, Config, Era};
+    use crate::ptmalloc::Ptmalloc;
+
+    /// What [`CheckLevel::Full`] costs a call does not grow with the heap.
+    #[test]
+    fn a_heap_is_walked_at_each_call_while_it_is_small_and_at_fewer_the_larger_it_is() {
+        let heap: Ptmalloc = Ptmalloc::new(Config { check: CheckLevel::Full, ..Config::new(Era::Ours) });
+        let walks = || heap.used().map_or(0, |instance| instance.walks.load(Ordering::Relaxed));
+        let pairs = |count: usize| {
+            let before = walks();
+            for _ in 0..count {
+                let block = heap.malloc(100).unwrap();
+                // SAFETY: a live block of the heap.
+                unsafe { heap.free(block) };
+            }
+            walks() - before
+        };
+        pairs(1);
+        assert!(pairs(100) >= 200, "each call of a small heap");
+        let kept: Vec<_> = (0..8192).map(|_| heap.malloc(1000).unwrap()).collect();
+        // 8 MiB and little more: one call in 129 or so, of 2000.
+        let large = pairs(1000);
+        assert!((8..=16).contains(&large), "{large} walks of a large heap");
+        for block in kept {
+            // SAFETY: as above.
+            unsafe { heap.free(block) };
+        }
     }
 }

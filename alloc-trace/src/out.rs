@@ -13,8 +13,22 @@ use crate::own_fd::{self, Standing};
 use crate::text::Text;
 use crate::unsignalled;
 
-/// Descriptors of ours are moved to this number or above, out of the way of programs that count on low ones.
+/// Descriptors of ours are moved up, out of the way of programs that count on low ones, list what is open, or close all from
+/// some number on: below the limit on their number, but to no more than this, since the kernel's table is as long as the
+/// highest is, and `select` knows none beyond.
+const HIGHEST: libc::rlim_t = 1024;
+/// So many numbers are left to ours at the top.
+const RESERVED: libc::rlim_t = 16;
+/// Where none of those is free.
 const LOW_FD: c_int = 100;
+
+/// The first number that ours may have.
+fn top() -> c_int {
+    let mut limit = libc::rlimit { rlim_cur: HIGHEST, rlim_max: HIGHEST };
+    // SAFETY: a limit that exists, and a place for it. Refused, it stays what it is.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    limit.rlim_cur.min(HIGHEST).saturating_sub(RESERVED) as c_int
+}
 
 /// Why a place cannot be written to, as the system's error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,16 +133,18 @@ fn claim(fd: c_int) -> bool {
 /// The system's error number: the descriptor is not open, or there are too many.
 pub fn duplicate(fd: c_int) -> Result<c_int, Refused> {
     let errno = KeepErrno::new();
-    // SAFETY: `fcntl` with F_DUPFD_CLOEXEC takes any number.
-    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LOW_FD) };
-    if copy < 0 {
-        return Err(Refused(errno.now()));
+    for from in [top(), LOW_FD, 0] {
+        // SAFETY: `fcntl` with F_DUPFD_CLOEXEC takes any number.
+        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, from) };
+        if copy >= 0 {
+            own_fd::note(copy);
+            return Ok(copy);
+        }
     }
-    own_fd::note(copy);
-    Ok(copy)
+    Err(Refused(errno.now()))
 }
 
-/// Moves a descriptor out of the way. Where none is free above, it stays where it is.
+/// Moves a descriptor out of the way. Where none is free, it stays where it is.
 fn lift(fd: c_int) -> c_int {
     match duplicate(fd) {
         Ok(high) => {

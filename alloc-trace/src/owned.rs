@@ -10,6 +10,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc_core::sync::{Acquired, OwnerLock};
 
+use crate::errno::KeepErrno;
+
 /// The value and its lock.
 pub(crate) struct Owned<T> {
     lock: OwnerLock,
@@ -20,6 +22,14 @@ pub(crate) struct Owned<T> {
 
 // SAFETY: the value is reached with the lock held alone, by one thread at a time.
 unsafe impl<T: Send> Sync for Owned<T> {}
+
+/// A tenth of a millisecond.
+fn pause() -> core::ffi::c_int {
+    let _errno = KeepErrno::new();
+    let time = libc::timespec { tv_sec: 0, tv_nsec: 100_000 };
+    // SAFETY: a time, and no place for what is left of it.
+    unsafe { libc::nanosleep(&raw const time, core::ptr::null_mut()) }
+}
 
 /// The right to use the value. Given back when dropped.
 pub(crate) struct Inside<'a, T>(&'a Owned<T>);
@@ -32,14 +42,39 @@ impl<T> Owned<T> {
     /// Takes the lock, waiting for other threads. `None` where the calling thread has it already: it was interrupted, or is
     /// about to fork.
     pub(crate) fn enter(&self) -> Option<Inside<'_, T>> {
-        (self.lock.acquire() == Acquired::Now).then_some(Inside(self))
+        // Not `then_some`, which would make the guard, and drop it, in any case.
+        (self.lock.acquire() == Acquired::Now).then(|| Inside(self))
+    }
+
+    /// Takes the lock if nobody has it, for those whose thread may have been interrupted with another lock in hand, which the
+    /// holder of this one waits for.
+    pub(crate) fn try_enter(&self) -> Option<Inside<'_, T>> {
+        (self.lock.try_acquire() == Some(Acquired::Now)).then(|| Inside(self))
     }
 
     /// Holds the lock until [`after_fork`](Self::after_fork), so that the child finds the value whole. In a handler that
     /// interrupted the holder it does nothing: in both processes, the interrupted work is completed when the handler returns.
     pub(crate) fn before_fork(&self) {
-        // Relaxed: the lock's holder alone, and its handlers.
-        if self.lock.acquire() == Acquired::Now || self.forks.load(Ordering::Relaxed) > 0 {
+        let acquired = self.lock.acquire();
+        self.note_fork(acquired);
+    }
+
+    /// Likewise, where holders wait for other locks, as in [`try_enter`](Self::try_enter): waits for a few milliseconds, and then
+    /// the child finds the lock taken for good.
+    pub(crate) fn try_before_fork(&self) {
+        for turn in 0..200 {
+            match self.lock.try_acquire() {
+                Some(acquired) => return self.note_fork(acquired),
+                // SAFETY: may be called at any time.
+                None if turn < 100 => unsafe { libc::sched_yield() },
+                None => pause(),
+            };
+        }
+    }
+
+    fn note_fork(&self, acquired: Acquired) {
+        // Relaxed, here and below: the lock's holder alone, and its handlers.
+        if acquired == Acquired::Now || self.forks.load(Ordering::Relaxed) > 0 {
             self.forks.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -47,12 +82,12 @@ impl<T> Owned<T> {
     /// Gives the lock back, in the parent and in the child.
     ///
     /// # Safety
-    /// The calling thread called [`before_fork`](Self::before_fork), once, or is its copy in the child.
+    /// The calling thread called one of the two above, once, or is its copy in the child.
     pub(crate) unsafe fn after_fork(&self) {
-        // Relaxed: as above. Where the count is 0, another thread's is not looked at: there is none while the lock is this
-        // thread's, and else this one took nothing.
-        let held = self.forks.load(Ordering::Relaxed);
-        if held > 0 && self.forks.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.lock.is_mine()
+            && self.forks.load(Ordering::Relaxed) > 0
+            && self.forks.fetch_sub(1, Ordering::Relaxed) == 1
+        {
             // SAFETY: taken by the first `before_fork`, in this thread.
             unsafe { self.lock.release() };
         }

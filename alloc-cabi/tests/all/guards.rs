@@ -82,6 +82,66 @@ fn with_report_ptmalloc_itself_goes_on() {
     assert!(said.starts_with("strata: ptmalloc: double free at 0x"), "{said}");
 }
 
+/// What the strategies find by themselves.
+#[test]
+fn with_report_the_strategies_themselves_go_on() {
+    let program = compile("misuse.c", "misuse", &["-fno-builtin"]);
+    let cases = [
+        ("ptmalloc", "stack", "foreign pointer"),
+        ("freelist", "double", "double free"),
+        ("freelist", "interleaved", "double free"),
+        ("freelist", "stack", "foreign pointer"),
+        ("freelist", "misaligned", "misaligned pointer"),
+        ("freelist", "interior", "interior pointer"),
+        ("mem_io", "double", "double free"),
+        ("mem_io", "interleaved", "double free"),
+        ("mem_io", "stack", "foreign pointer"),
+        ("mem_io", "misaligned", "misaligned pointer"),
+        ("mem_io", "interior", "interior pointer"),
+        ("bump", "double", "double free"),
+        ("bump", "interleaved", "double free"),
+        ("bump", "misaligned", "misaligned pointer"),
+        ("bump", "interior", "corrupted header"),
+    ];
+    for (strategy, what, name) in cases {
+        let mut command = under(strategy, &program);
+        let output = run(command.arg(what).env("STRATA_CONF", "on_fault:report"));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{strategy}, {what}: {} {said}", output.status);
+        assert!(said.starts_with(&format!("strata: {strategy}: {name} at 0x")), "{strategy}, {what}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    for strategy in STRATEGIES {
+        let mut command = under(strategy, &program);
+        command.arg("sized").env("STRATA_CONF", "on_fault:report").env("STRATA_CHECK", "2");
+        let output = run(&mut command);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{strategy}: {} {said}", output.status);
+        assert!(said.starts_with(&format!("strata: {strategy}: layout mismatch at 0x")), "{said}");
+    }
+}
+
+/// A handler may interrupt the guard with its locks held: `run` ends a program that waits for itself.
+#[test]
+fn signal_handlers_that_interrupt_a_guard_do_not_wait() {
+    let program = compile("signals.c", "signals", &["-fno-builtin"]);
+    for conf in ["quarantine:64K", "quarantine:1M,guard_pages:3", "guard_pages:1"] {
+        for strategy in ["freelist", "mem_io", "bump", "ptmalloc"] {
+            // Handlers that keep blocks: not for magazines in the middle of a change.
+            let conf = format!("{conf},tcache_bytes:0,tcache_max:0");
+            let said = output(under(strategy, &program).env("STRATA_CONF", &conf));
+            assert_eq!(said, "ok\n", "{strategy}, {conf}");
+        }
+    }
+}
+
+/// The walks of level 3 are few where the heap is large (`alloc-ptmalloc` counts them).
+#[test]
+fn the_highest_checks_bear_a_large_heap() {
+    let program = compile("threads.c", "threads", &["-fno-builtin"]);
+    assert_eq!(output(under("ptmalloc", &program).env("STRATA_CHECK", "3")), "ok\n");
+}
+
 #[test]
 fn guard_pages_stop_the_access_itself() {
     for strategy in STRATEGIES {

@@ -30,10 +30,10 @@ int main(int count, char **arguments) {
   all();
   if (count == 2 && strcmp(arguments[1], "kill") == 0) kill(getpid(), SIGKILL);
   if (count == 3 && strcmp(arguments[1], "close") == 0) {
-    for (int number = 3; number < 1000; number++) close(number);
+    for (int number = 3; number < 1024; number++) close(number);
     int file = open(arguments[2], O_RDWR | O_CREAT | O_TRUNC, 0644);
     CHECK(file == 3);
-    for (int number = 100; number < 120; number++) CHECK(dup2(file, number) == number);
+    for (int number = 1000; number < 1024; number++) CHECK(dup2(file, number) == number);
     all();
     CHECK(lseek(file, 0, SEEK_END) == 0);
   }

@@ -67,6 +67,24 @@ impl OwnerLock {
         }
     }
 
+    /// Takes the lock if nobody has it. `None` where another thread does.
+    #[inline]
+    pub fn try_acquire(&self) -> Option<Acquired> {
+        let me = me();
+        // As in `acquire`.
+        match self.state.compare_exchange(FREE, me, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => Some(Acquired::Now),
+            Err(held) if held & !AWAITED == me => Some(Acquired::Before),
+            Err(_) => None,
+        }
+    }
+
+    /// Whether the calling thread has the lock.
+    pub fn is_mine(&self) -> bool {
+        // Relaxed: only this thread makes it so, and ends it.
+        self.state.load(Ordering::Relaxed) & !AWAITED == me()
+    }
+
     #[cold]
     #[inline(never)]
     fn wait(&self, me: u32) -> Acquired {

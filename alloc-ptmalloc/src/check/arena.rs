@@ -11,7 +11,17 @@ use crate::links::Mask;
 use crate::size::MIN_CHUNK;
 use crate::source::Source;
 
+/// Bytes of an arena that is walked at each call.
+const SMALL: usize = 256 << 10;
+/// Bytes of a larger one for which a call passes without a walk.
+const EACH: usize = 64 << 10;
+
 impl State {
+    /// Calls that pass between walks of the arena, where each call's part of them shall stay the same.
+    pub(crate) fn calls_between_walks(&self) -> usize {
+        if self.system_mem <= SMALL { 0 } else { self.system_mem / EACH }
+    }
+
     /// Derives everything anew and compares. Takes time in proportion to the arena: for tests, and for
     /// [`CheckLevel::Full`](crate::CheckLevel::Full).
     ///

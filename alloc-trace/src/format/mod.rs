@@ -9,7 +9,7 @@
 //! | bytes | content |
 //! |---|---|
 //! | 0..8 | `STRATATR` |
-//! | 8..12 | version, 1 |
+//! | 8..12 | version, 2 |
 //! | 12..16 | process |
 //! | 16..20 | mode: 1 exact, 2 aggregate, 3 sampled |
 //! | 20..24 | 0 |
@@ -41,8 +41,9 @@
 //! * *Modules*: lowest address, end, bias (8 bytes each), length and bytes of the build id (1 + n), and of the path (2 + n).
 //! * *Counts*: for each stack, varints: number, blocks and bytes allocated, blocks and bytes live, the most bytes it had
 //!   live at once, blocks then.
-//! * *End*: varints: events that were lost, stacks that were cut. Counts have more: the most bytes that were live at once,
-//!   blocks then, nanoseconds from the start then and in all, requests that failed.
+//! * *End*: varints: stacks that were cut. Counts have more: the most bytes that were live at once, blocks then, nanoseconds
+//!   from the start then and in all, requests that failed. A write that fails ends the trace, so that one with lost blocks has
+//!   no such end.
 //!
 //! The traced process compresses nothing. Whoever does afterwards (`strata-trace compress`) makes each payload a
 //! stream of DEFLATE by itself, where that is shorter; lengths and checksums are those of the bytes in the file.
@@ -55,7 +56,7 @@ pub mod varint;
 /// What a file begins with.
 pub const MAGIC: [u8; 8] = *b"STRATATR";
 /// The version that this describes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of the file header.
 pub const FILE_HEADER: usize = 64;
 /// What a block begins with.

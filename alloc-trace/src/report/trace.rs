@@ -223,7 +223,6 @@ fn read_counts(mut payload: &[u8], snapshot: &mut Snapshot) -> Option<()> {
 }
 
 fn read_end(mut payload: &[u8], snapshot: &mut Snapshot) -> Option<()> {
-    take(&mut payload)?;
     snapshot.problems.cut_stacks = take(&mut payload)?;
     // Traces of counts have the overall peak here: bytes, blocks, nanoseconds from the start, and the end's.
     if let Some(peak_bytes) = take(&mut payload) {

@@ -171,7 +171,6 @@ impl Counts {
                 });
             }
             writer.compose(Kind::End, |payload| {
-                payload.number(0);
                 payload.number(stack::tables().map_or(0, |tables| tables.tree.refused()).into());
                 let whole = self.figures.whole();
                 let (nanos, peak_at) = self.began.since(whole.most_at);

@@ -98,10 +98,7 @@ impl Exact {
             }
             writer.names();
             let cut = stack::tables().map_or(0, |tables| tables.tree.refused());
-            writer.compose(Kind::End, |payload| {
-                payload.number(0);
-                payload.number(cut.into());
-            });
+            writer.compose(Kind::End, |payload| payload.number(cut.into()));
         });
         self.file.close();
     }

@@ -6,8 +6,9 @@
 //! | [`quarantine`](Guard::quarantine) | writes to freed blocks, when their memory is about to be served again |
 //! | [`pages_every`](Guard::pages_every) | every access past the end or after the free, where it happens, for one block in N |
 //!
-//! Signal handlers may allocate and free while they interrupt a guard: what they free then waits, 64 blocks at most, until the
-//! quarantine is free; beyond that, blocks are not held back. Blocks on pages of their own are not handed out to them.
+//! No thread waits for the quarantine: what is freed while another thread uses it, or the very thread that a signal handler
+//! interrupted, is put aside for that one to take in, 64 blocks at most; beyond that, blocks are not held back. Handlers that
+//! interrupt the table of pages are given no such block.
 //!
 //! # Not for
 //!
@@ -119,7 +120,7 @@ impl<S: Strategy> Guard<S> {
     /// Holds the guard's locks until [`after_fork`](Self::after_fork), so that the child of a fork finds the guard whole. Before
     /// the inner strategy's locks are held.
     pub fn before_fork(&self) {
-        self.held.before_fork();
+        self.held.try_before_fork();
         self.slots.before_fork();
     }
 
@@ -145,10 +146,10 @@ impl<S: Strategy> Guard<S> {
         self.faults.load(Ordering::Relaxed)
     }
 
-    /// Checks all freed blocks that are held back, and gives them to the inner strategy. Not in a signal handler that interrupted
-    /// the guard.
+    /// Checks all freed blocks that are held back, and gives them to the inner strategy. Not while another thread, or one that a
+    /// signal handler interrupted, takes some in or out.
     pub fn drain(&self) {
-        let Some(mut held) = self.held.enter() else { return };
+        let Some(mut held) = self.held.try_enter() else { return };
         self.take_waiting(&mut held);
         while self.evict(&mut held) {}
     }
@@ -277,7 +278,9 @@ impl<S: Strategy> Guard<S> {
             // SAFETY: freed above.
             return unsafe { self.release(&guarded) };
         }
-        match self.held.enter() {
+        // Whoever has the quarantine gives blocks to the inner strategy, and may wait for its lock, which this thread may have
+        // if it is a handler's.
+        match self.held.try_enter() {
             Some(mut held) => {
                 // SAFETY: freed and filled above.
                 unsafe { self.hold(&mut held, &guarded) };

@@ -72,8 +72,7 @@ impl Quarantine {
     }
 }
 
-/// Blocks that signal handlers freed while they interrupted their own thread's use of the quarantine: they wait here until it,
-/// or another thread, comes out of it.
+/// Blocks that were freed while a thread used the quarantine: they wait here until it, or the next one, is done there.
 #[derive(Debug)]
 pub(crate) struct Waiting([AtomicUsize; Waiting::PLACES]);
 

@@ -60,9 +60,9 @@ impl<S: Strategy> Inspect for Guard<S> {
 
     /// Users' bytes and blocks are live, those held back are cached, and all that the guard adds is metadata.
     fn stats(&self) -> Stats {
-        // A handler that interrupted the quarantine is told of none.
+        // Nobody waits for the quarantine: while it is used, its blocks are told as the inner strategy's.
         let (held, held_blocks) =
-            self.held.enter().map_or((0, 0), |held| (held.bytes() as u64, held.count() as u64));
+            self.held.try_enter().map_or((0, 0), |held| (held.bytes() as u64, held.count() as u64));
         let inner = self.inner.stats();
         let slots = self.slots.figures();
         let plus =
