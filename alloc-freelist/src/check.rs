@@ -11,8 +11,7 @@ use crate::freelist::FreeList;
 use crate::header::Header;
 use crate::heap::Heap;
 use crate::lock::{Held, Lock};
-use crate::size::bytes;
-use crate::zone::Zone;
+use crate::zone::{Zone, bytes};
 
 /// Where a heap contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl core::error::Error for Fault {}
 impl<C: Config> Zone<C> {
     pub(crate) fn check(self) -> Result<(), Fault> {
         let header = self.header();
-        let fault = |what, at: u32| Err(Fault { what, address: self.base().addr().get() + bytes(at) });
+        let fault = |what, at: u32| Err(Fault { what, address: self.base().addr().get() + bytes::<C>(at) });
         let (first, size) = (header.first.get(), header.size.get());
         if size > header.covered.get() || size > header.limit.get() || first + C::Header::MIN > size {
             return fault("the zone's sizes are in order", size);
@@ -54,17 +53,12 @@ impl<C: Config> Zone<C> {
         if let Some(at) = wrong {
             return fault("a free block knows its size at both ends", at);
         }
-        if self.edges().next(size + 1, header.covered.get()).is_some() {
+        let bits = (size >> C::Header::PAIR, header.covered.get() >> C::Header::PAIR);
+        if self.edges().next(bits.0 + 1, bits.1).is_some() {
             return fault("no edges lie beyond the zone", size);
         }
         // The fit's index holds these blocks and no other ones.
-        let mut is_free = |at: u32, size: u32| {
-            at >= first
-                && at < self.size()
-                && self.edges().get(at)
-                && self.edges().next(at + 1, self.size()).unwrap_or(self.size()) == at + size
-        };
-        match C::Fit::check(self, &mut is_free) {
+        match C::Fit::check(self, &mut |at, size| self.is_free(at, size)) {
             Ok(count) if count == free_blocks => {}
             Ok(_) => return fault("the index holds every free block", 0),
             Err(at) => return fault("the index agrees with the free blocks", at),
@@ -73,10 +67,9 @@ impl<C: Config> Zone<C> {
         let (mut cached, mut stray) = (0, None);
         self.for_each_cached(&mut |at, size| {
             cached += size;
-            let edge_within = self.edges().next(at + 1, at + size).is_some();
             let marked =
                 !C::Header::SIZED || C::Header::is_cached(self, at) && C::Header::used_size(self, at) == size;
-            if edge_within || !marked || at < first || at + size > self.size() {
+            if self.has_edge_within(at, size) || !marked || at < first || at + size > self.size() {
                 stray = Some(at);
             }
         });
@@ -91,7 +84,7 @@ impl<C: Config> Zone<C> {
 
     /// Headers, one by one. Quick lists hold `in_lists` granules.
     fn check_blocks(self, in_lists: u32) -> Result<(), Fault> {
-        let fault = |what, at: u32| Err(Fault { what, address: self.base().addr().get() + bytes(at) });
+        let fault = |what, at: u32| Err(Fault { what, address: self.base().addr().get() + bytes::<C>(at) });
         if !C::Header::SIZED {
             return Ok(());
         }
@@ -137,7 +130,7 @@ impl<C: Config> Heap<C> {
             reached = span.end();
             committed += span.size;
             let base = zone.base().addr().get();
-            if base < start || base + bytes(zone.size()) > reached {
+            if base < start || base + bytes::<C>(zone.size()) > reached {
                 return Err(Fault { what: "a zone lies in its span", address: base });
             }
             zone.check()?;

@@ -37,7 +37,10 @@ pub trait Config: 'static {
     const NAME: &'static str = "freelist";
 
     /// The least number of bytes taken from the backend at a time. Asked for in less where that is refused.
-    const GROW: usize = 256 << 10;
+    ///
+    /// Memory that is never touched costs address space alone, where the backend maps pages; and the larger a zone, the easier it
+    /// is to find room in it for large blocks among small ones.
+    const GROW: usize = 4 << 20;
 
     /// The heap grows by its own size divided by this, where that is more than [`GROW`](Self::GROW): 4 means by a quarter.
     /// 0 means by `GROW` always, which keeps the heap small and makes the number of system calls linear in its size.
@@ -68,6 +71,10 @@ pub trait Config: 'static {
         assert!(Self::GROW >= 1 << 10, "a step holds the tables of a zone and something beyond them");
         assert!(Self::GROW <= isize::MAX as usize / 4);
         assert!(Self::WIDE >= 1 << 10, "wide blocks are worth their own header");
+        assert!(
+            !(Self::Header::EXACT && Self::Fit::READS_EDGES),
+            "packed blocks are for fits by size: the first block that suffices may be 8 bytes too large"
+        );
     };
 }
 

@@ -10,8 +10,7 @@ use crate::freelist::FreeList;
 use crate::header::Header;
 use crate::heap::Heap;
 use crate::lock::{Held, Lock};
-use crate::size::bytes;
-use crate::zone::Zone;
+use crate::zone::{Zone, bytes};
 
 /// A block of a zone, as a walk over it finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,20 +28,16 @@ impl<C: Config> Zone<C> {
     /// apart. Goes past smashed headers: to the next block where maps are kept, to the next free one otherwise.
     pub(crate) fn for_each_block(self, each: &mut dyn FnMut(Seen) -> Visit) -> Visit {
         let header = self.header();
-        let (mut at, size) = (header.first.get(), header.size.get());
-        let mut free = self.edges().get(at);
-        while at < size {
-            let end = self.edges().next(at + 1, size).unwrap_or(size);
-            if !free {
-                self.used_run(at, end, each)?;
-            } else if C::Header::is_whole(self, at) {
-                each(Seen { at, size: end - at, state: BlockState::Free })?;
-            } else {
-                each(Seen { at, size: end - at, state: BlockState::Corrupted })?;
-            }
-            (at, free) = (end, !free);
+        let end = header.size.get();
+        let (mut from, mut next) = (header.first.get(), self.next_free(None));
+        while let Some((at, size)) = next {
+            self.used_run(from, at, each)?;
+            let whole = C::Header::is_whole(self, at);
+            each(Seen { at, size, state: if whole { BlockState::Free } else { BlockState::Corrupted } })?;
+            from = at + size;
+            next = self.next_free(Some(from));
         }
-        Visit::Continue(())
+        self.used_run(from, end, each)
     }
 
     /// The blocks in use between two edges.
@@ -81,7 +76,7 @@ impl<C: Config> Zone<C> {
             self.flush();
         }
         visit(Step::Zone(range))?;
-        let first = self.base().addr().get() + bytes(self.header().first.get());
+        let first = self.base().addr().get() + bytes::<C>(self.header().first.get());
         let own = Block { address: range.address, size: first - range.address, state: BlockState::Metadata };
         visit(Step::Block(own))?;
         self.for_each_block(&mut |seen| visit(Step::Block(self.shown(seen))))
@@ -95,14 +90,14 @@ impl<C: Config> Zone<C> {
         self.payload(at) == payload
             && at >= self.header().first.get()
             && at + size <= self.size()
-            && self.edges().next(at + 1, at + size).is_none()
+            && !self.has_edge_within(at, size)
             && (!C::Header::SIZED || C::Header::is_cached(self, at) && C::Header::used_size(self, at) == size)
     }
 
     /// The block as users see it.
     pub(crate) fn shown(self, seen: Seen) -> Block {
-        let address = self.base().addr().get() + bytes(seen.at) + C::Header::BYTES;
-        Block { address, size: bytes(seen.size) - C::Header::BYTES, state: seen.state }
+        let address = self.base().addr().get() + bytes::<C>(seen.at) + C::Header::BYTES;
+        Block { address, size: bytes::<C>(seen.size) - C::Header::BYTES, state: seen.state }
     }
 }
 
@@ -155,7 +150,7 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn add<C: Config>(&mut self, zone: Zone<C>) {
         let census = Census::of(zone);
-        let granule = bytes(1);
+        let granule = bytes::<C>(1);
         let blocks = zone.live_blocks();
         self.live += census.used * granule - blocks * C::Header::BYTES;
         self.live_blocks += blocks;

@@ -8,7 +8,7 @@
 //! | policy | choices |
 //! |---|---|
 //! | [`fit`] | [`Good`](fit::Good) (bins; the default), [`First`](fit::First), [`Next`](fit::Next), [`Best`](fit::Best), all exact |
-//! | [`header`] | [`None`](header::None) (the default), [`Sized`](header::Sized), [`Checked`](header::Checked) |
+//! | [`header`] | [`None`](header::None) (the default), [`Packed`](header::Packed), [`Sized`](header::Sized), [`Checked`](header::Checked) |
 //! | [`coalesce`] | [`Immediate`](coalesce::Immediate) (the default), [`Deferred`](coalesce::Deferred), [`Classed`](coalesce::Classed) |
 //! | source | memory of the caller's, any [`Backend`](alloc_core::backend::Backend), [`Sbrk`], [`StaticBytes`] |
 //! | [`Lock`] | [`Unlocked`], [`RawLock`](alloc_core::sync::RawLock) |

@@ -15,11 +15,14 @@ use core::cell::Cell;
 use crate::coalesce::Coalesce;
 use crate::config::Config;
 use crate::header::Header;
-use crate::size::{GRANULE, LARGEST_CLASS, bin_for, bin_of, bytes, class_size, granules, least_of_bin};
-use crate::zone::{QUICK, Zone};
+use crate::size::{LARGEST_CLASS, bin_for, bin_of, class_size, least_of_bin};
+use crate::zone::{QUICK, Zone, bytes, granules};
 
 /// Blocks in one list at most.
-const DEPTH: usize = 32;
+const DEPTH: usize = 128;
+
+/// Blocks of a full list that are merged at once.
+const SPILL: usize = 32;
 
 /// Bytes of a place for a position.
 const SLOT: usize = size_of::<u32>();
@@ -27,12 +30,16 @@ const SLOT: usize = size_of::<u32>();
 /// What stands in a place that has no block: not 0.
 const VACANT: u32 = u32::MAX;
 
-const _: () =
-    assert!(bin_of(LARGEST_CLASS as u32) < QUICK && 1024 / GRANULE < QUICK, "every class has its list");
+const _: () = assert!(bin_of(LARGEST_CLASS as u32) < QUICK, "every class has its list");
 
 impl<C: Config> Zone<C> {
     /// The largest block of quick lists, in granules.
-    pub(crate) const QUICK_MAX: u32 = (C::Coalesce::QUICK_BYTES / GRANULE) as u32;
+    pub(crate) const QUICK_MAX: u32 = if C::Coalesce::CLASSES {
+        LARGEST_CLASS as u32
+    } else {
+        let size = C::Coalesce::QUICK_BYTES / C::Header::GRANULE;
+        if size < QUICK { size as u32 } else { QUICK as u32 - 1 }
+    };
 
     /// The largest number of a list.
     const LISTS: usize = if Self::QUICK_MAX == 0 {
@@ -52,7 +59,7 @@ impl<C: Config> Zone<C> {
     /// The number of the list for requests of so many bytes, if there is one. List 0 never holds a block.
     #[inline(always)]
     pub(crate) fn list_for(requested: usize) -> Option<usize> {
-        let size = granules(requested + C::Header::BYTES);
+        let size = granules::<C>(requested + C::Header::BYTES);
         if Self::LISTS == 0 || size > Self::QUICK_MAX as usize {
             return None;
         }
@@ -75,7 +82,7 @@ impl<C: Config> Zone<C> {
 
     /// Blocks that a list may hold where all of them share `budget` bytes.
     fn capacity(list: usize, budget: usize) -> usize {
-        (budget / Self::LISTS / bytes(Self::size_in(list))).min(DEPTH)
+        (budget / Self::LISTS / bytes::<C>(Self::size_in(list))).min(DEPTH)
     }
 
     /// Bytes of the stacks.
@@ -205,13 +212,13 @@ impl<C: Config> Zone<C> {
         place
     }
 
-    /// Merges the half of a list that has waited longest. Whether there is room in it then.
+    /// Merges those blocks of a list that have waited longest: half of them, or [`SPILL`]. Whether there is room in it then.
     #[cold]
     #[inline(never)]
     fn spill(self, list: usize) -> bool {
         let (bottom, top) = (self.bottom(list), self.top(list).get() as usize);
         let count = (top - bottom) / SLOT;
-        let out = count.div_ceil(2);
+        let out = count.div_ceil(2).min(SPILL);
         let size = Self::size_in(list);
         for index in 1..=out {
             let at = self.read(bottom + index * SLOT);
@@ -229,7 +236,7 @@ impl<C: Config> Zone<C> {
     pub(crate) fn flush(self) -> bool {
         let mut any = false;
         for list in 1..=Self::LISTS {
-            // The half that is rounded up, until nothing is left.
+            // A half, rounded up, until nothing is left.
             while self.spill(list) {
                 any = true;
             }
@@ -320,7 +327,7 @@ mod tests {
     fn shares_of_a_budget_stay_within_it() {
         for budget in [0, 1 << 10, 64 << 10, 1 << 20, 4 << 20] {
             let held: usize = (1..=Zone::<Lists>::LISTS)
-                .map(|list| Zone::<Lists>::capacity(list, budget) * list * GRANULE)
+                .map(|list| Zone::<Lists>::capacity(list, budget) * bytes::<Lists>(list as u32))
                 .sum();
             assert!(held <= budget, "{held} of {budget}");
         }
@@ -379,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_list_merges_the_half_that_waited_longest() {
+    fn a_full_list_merges_the_blocks_that_waited_longest() {
         let mut memory = memory(16 << 20);
         let heap = FixedFreeList::<Lists>::over_in(&mut memory);
         let blocks: std::vec::Vec<_> = (0..DEPTH + 1).map(|_| take(&heap, 64)).collect();
@@ -388,9 +395,9 @@ mod tests {
             assert_eq!(cached(&heap), index as u64 + 1);
         }
         give(&heap, blocks[DEPTH], 64);
-        assert_eq!(cached(&heap), DEPTH as u64 / 2 + 1);
+        assert_eq!(cached(&heap), (DEPTH - SPILL) as u64 + 1);
         heap.check().expect("a whole heap");
-        for index in (DEPTH / 2..=DEPTH).rev() {
+        for index in (SPILL..=DEPTH).rev() {
             assert_eq!(take(&heap, 64), blocks[index], "the block freed last comes first");
         }
         assert_eq!(cached(&heap), 0);

@@ -27,7 +27,7 @@ use crate::fit::Fit;
 use crate::header::Header;
 use crate::inspect::Figures;
 use crate::lock::Held;
-use crate::size::{GRANULE, MAX_ZONE};
+use crate::size::{ALIGN, MAX_ZONE};
 use crate::zone::Zone;
 use crate::zone::carve::block_size;
 use crate::zone::grow::Growth;
@@ -55,7 +55,8 @@ struct SharedHead<P: Park> {
 /// [`attach`](Self::attach), and may use the blocks of all.
 ///
 /// A process that dies within a call leaves the lock taken for ever: share memory with who is trusted as much as oneself.
-/// Headers are [`None`](crate::header::None) or [`Sized`](crate::header::Sized): there is nobody to report misuse to.
+/// Headers are [`None`](crate::header::None), [`Packed`](crate::header::Packed) or [`Sized`](crate::header::Sized): there is
+/// nobody to report misuse to.
 pub struct SharedFreeList<'m, C: Config = Policy> {
     head: NonNull<SharedHead<SharedPark>>,
     span: Span,
@@ -70,12 +71,16 @@ unsafe impl<C: Config> Sync for SharedFreeList<'_, C> {}
 
 impl<C: Config> SharedFreeList<'_, C> {
     /// Bytes in front of the zone.
-    const LEAD: usize = size_of::<SharedHead<SharedPark>>().next_multiple_of(GRANULE);
+    const LEAD: usize = size_of::<SharedHead<SharedPark>>().next_multiple_of(ALIGN);
 
     /// Tells a heap of these policies from anything else: every policy that shapes the memory is in it.
     const SIGNATURE: u64 = {
-        assert!(!C::Header::TRUSTED, "shared heaps have headers `None` or `Sized`");
-        let kind = (C::Header::BYTES as u64) << 8 | (C::Fit::BINS as u64) << 1 | C::Fit::READS_EDGES as u64;
+        let () = C::VALID;
+        assert!(!C::Header::TRUSTED, "shared heaps have headers `None`, `Packed` or `Sized`");
+        let kind = (C::Header::BYTES as u64) << 8
+            | (C::Header::PAIR as u64) << 2
+            | (C::Fit::BINS as u64) << 1
+            | C::Fit::READS_EDGES as u64;
         let quick = <C::Coalesce as crate::coalesce::Coalesce>::QUICK_BYTES as u64;
         // Its third lowest byte is the layout's number: 2 since quick lists are stacks beside the bins.
         0x5354_5241_5402_0000_u64.rotate_left(16) ^ kind ^ quick << 24
@@ -84,7 +89,7 @@ impl<C: Config> SharedFreeList<'_, C> {
     /// The pieces of a memory: its head, and its span.
     fn pieces(memory: NonNull<[u8]>) -> Result<(NonNull<SharedHead<SharedPark>>, Span), AllocError> {
         let start = memory.cast::<u8>();
-        if start.addr().get() % GRANULE != 0 || memory.len() < Self::LEAD {
+        if start.addr().get() % ALIGN != 0 || memory.len() < Self::LEAD {
             return Err(AllocError);
         }
         Ok((start.cast(), Span { start, size: memory.len() }))
@@ -174,7 +179,7 @@ impl<C: Config> SharedFreeList<'_, C> {
     }
 
     fn try_take(&self, size: u32, layout: Layout) -> Option<u32> {
-        if layout.align() > GRANULE {
+        if layout.align() > C::Header::GRANULE {
             return self.zone.take_aligned(size, layout.align(), layout.size());
         }
         self.zone.take(size, layout.size())
@@ -196,7 +201,11 @@ unsafe impl<C: Config> Strategy for SharedFreeList<'_, C> {
         let size = block_size::<C>(layout.size());
         let size = u32::try_from(size).ok().filter(|&size| size < MAX_ZONE).ok_or(AllocError)?;
         let _held = self.lock();
-        let quick = if layout.align() <= GRANULE { self.zone.take_quick(size, layout.size()) } else { None };
+        let quick = if layout.align() <= C::Header::GRANULE {
+            self.zone.take_quick(size, layout.size())
+        } else {
+            None
+        };
         if let Some(at) = quick {
             return Ok(self.zone.payload(at));
         }
@@ -236,10 +245,16 @@ unsafe impl<C: Config> Strategy for SharedFreeList<'_, C> {
     }
 
     unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        let _held = self.lock();
-        let at = self.zone.position(block);
-        self.zone.cut_back(at, self.size_of(at, old), block_size::<C>(new.size()) as u32, new.size());
-        Ok(block)
+        let in_place = {
+            let _held = self.lock();
+            let at = self.zone.position(block);
+            self.zone.cut_back(at, self.size_of(at, old), block_size::<C>(new.size()) as u32, new.size())
+        };
+        if in_place {
+            return Ok(block);
+        }
+        // SAFETY: the caller promises a live block that `old` fits.
+        unsafe { move_block(self, block, old, new) }
     }
 }
 

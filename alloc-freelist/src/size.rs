@@ -8,13 +8,11 @@
 
 #![forbid(unsafe_code)]
 
-/// Bytes of a granule: blocks start and end on multiples of it, counted from the zone's base.
-pub(crate) const GRANULE: usize = 16;
+/// What spans, zones' entries and wide blocks are aligned to; and the granule of all zones but packed ones: blocks start and
+/// end on multiples of it, counted from the zone's base.
+pub(crate) const ALIGN: usize = 16;
 
-/// log2 of [`GRANULE`].
-pub(crate) const SHIFT: u32 = GRANULE.trailing_zeros();
-
-/// Granules in the largest zone, 16 GiB: places in steps of four bytes have 32 bits.
+/// Granules in the largest zone, 16 GiB of 16 bytes each: places in steps of four bytes have 32 bits.
 pub(crate) const MAX_ZONE: u32 = 1 << 30;
 
 /// log2 of the bins for each doubling.
@@ -23,25 +21,13 @@ const FINE: u32 = 4;
 /// Bins of a zone of [`MAX_ZONE`] granules.
 pub(crate) const BINS: usize = bin_of(MAX_ZONE) + 1;
 
-/// Granules that hold `bytes`. Sizes of layouts do not overflow.
-#[inline(always)]
-pub(crate) const fn granules(bytes: usize) -> usize {
-    (bytes + (GRANULE - 1)) >> SHIFT
-}
-
-/// Bytes of `granules`.
-#[inline(always)]
-pub(crate) const fn bytes(granules: u32) -> usize {
-    (granules as usize) << SHIFT
-}
-
 /// By how much sizes like this one are shifted to count bins: 0 below 32. Without a branch, as sizes come in no order.
 #[inline(always)]
 const fn shift_of(size: u32) -> u32 {
     (size | 1 << FINE).ilog2() - FINE
 }
 
-/// Granules in the largest block that threads cache: 31 KiB, the least of a bin.
+/// Granules in the largest block of a class: 31 KiB of 16 bytes each, the least of a bin.
 pub(crate) const LARGEST_CLASS: usize = 31 << 6;
 
 /// Granules of a block for a request of `size` granules, in heaps with thread caches: the least of a bin, up to the largest
@@ -96,12 +82,6 @@ mod tests {
         assert_eq!((bin_of(31), bin_of(32), bin_of(33), bin_of(34), bin_of(64)), (31, 32, 32, 33, 48));
         assert_eq!(bin_of(MAX_ZONE), BINS - 1);
         assert_eq!((bin_for(0), bin_for(1), bin_for(32), bin_for(33), bin_for(63)), (0, 1, 32, 33, 48));
-    }
-
-    #[test]
-    fn granules_round_up() {
-        assert_eq!((granules(0), granules(1), granules(16), granules(17)), (0, 1, 1, 2));
-        assert_eq!(bytes(3), 48);
     }
 
     #[test]

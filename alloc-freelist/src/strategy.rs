@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::freelist::FreeList;
 use crate::header::{Header, KnowsSize};
 use crate::lock::{Held, Lock};
-use crate::size::GRANULE;
 use crate::zone::Zone;
 
 /// Blocks of at most so many bytes are moved rather than grown in place, where quick lists serve all sizes.
@@ -32,7 +31,7 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
             && !C::Header::TRUSTED
             && new.size() <= MOVED
             && new.size() < C::WIDE
-            && old.align() <= GRANULE
+            && old.align() <= C::Header::GRANULE
     }
 
     /// Whether a block may be resized: always, but for headers that are checked.
@@ -51,26 +50,26 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
     }
 
     /// # Safety
-    /// `block` is a live block of ours, requested with `old` bytes.
-    unsafe fn extend(&self, block: NonNull<u8>, old: usize, new: usize) -> bool {
+    /// `block` is a live block of ours, requested with `old` bytes. On `Some`, only that address is used from then on.
+    unsafe fn extend(&self, block: NonNull<u8>, old: usize, new: usize, align: usize) -> Option<NonNull<u8>> {
         let _held = Held::acquire(&self.lock);
         // SAFETY: the caller's promise; the source of wide blocks is always the same.
-        unsafe { self.heap.extend(&self.wide, block, old, new) }
+        unsafe { self.heap.extend(&self.wide, block, old, new, align) }
     }
 
     /// # Safety
-    /// As for [`extend`](Self::extend), and the block does not become larger.
+    /// `block` is a live block of ours, requested with `old` bytes, and does not become larger.
     unsafe fn cut(&self, block: NonNull<u8>, old: usize, new: usize) -> bool {
         let _held = Held::acquire(&self.lock);
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.heap.shrink(block, old, new) }
     }
 
-    /// [`Strategy::grow`] without moving. `None` where that does not do.
+    /// [`Strategy::grow`] without copying. `None` where that does not do.
     ///
     /// # Safety
     /// As for [`Strategy::grow`].
-    pub(crate) unsafe fn grow_in_place(
+    pub(crate) unsafe fn grow_uncopied(
         &self,
         block: NonNull<u8>,
         old: Layout,
@@ -80,7 +79,7 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
             return Err(AllocError);
         }
         // SAFETY: the caller promises a live block of ours that `old` fits.
-        Ok(unsafe { self.extend(block, old.size(), new.size()) }.then_some(block))
+        Ok(unsafe { self.extend(block, old.size(), new.size(), new.align()) })
     }
 
     /// [`Strategy::shrink`] without moving. `None` where that does not do.
@@ -100,11 +99,11 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
         Ok(unsafe { self.cut(block, old.size(), new.size()) }.then_some(block))
     }
 
-    /// [`SizedBlocks::reallocate`] without moving. `None` where that does not do.
+    /// [`SizedBlocks::reallocate`] without copying. `None` where that does not do.
     ///
     /// # Safety
     /// As for [`SizedBlocks::reallocate`].
-    pub(crate) unsafe fn resize_in_place(
+    pub(crate) unsafe fn resize_uncopied(
         &self,
         block: NonNull<u8>,
         new_size: usize,
@@ -117,14 +116,13 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
             // SAFETY: the caller promises a live block of ours.
             unsafe { self.heap.usable_size(block) }
         };
-        let in_place = if new_size <= old {
+        Ok(if new_size <= old {
             // SAFETY: as above, and it does not become larger.
-            unsafe { self.cut(block, old, new_size) }
+            unsafe { self.cut(block, old, new_size) }.then_some(block)
         } else {
-            // SAFETY: as above.
-            unsafe { self.extend(block, old, new_size) }
-        };
-        Ok(in_place.then_some(block))
+            // SAFETY: as above. Plain alignments are below any source's granule.
+            unsafe { self.extend(block, old, new_size, C::Header::GRANULE) }
+        })
     }
 }
 
@@ -156,7 +154,7 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
             }
         }
         // SAFETY: the caller's promises are the callee's.
-        match unsafe { self.grow_in_place(block, old, new) }? {
+        match unsafe { self.grow_uncopied(block, old, new) }? {
             Some(grown) => Ok(grown),
             // SAFETY: as above.
             None => unsafe { move_block(self, block, old, new) },
@@ -170,8 +168,13 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
         // SAFETY: the caller's promises are the callee's.
         match unsafe { self.shrink_in_place(block, old, new) }? {
             Some(shrunk) => Ok(shrunk),
-            // SAFETY: as above. Where nothing smaller is to be had, the block stays as it is.
-            None => Ok(unsafe { move_block(self, block, old, new) }.unwrap_or(block)),
+            None => {
+                // SAFETY: as above.
+                let moved = unsafe { move_block(self, block, old, new) };
+                // Where nothing smaller is to be had, a wide block stays as it is; others whose size is the layout's would be
+                // freed as smaller ones than they are.
+                if C::Header::EXACT { moved } else { Ok(moved.unwrap_or(block)) }
+            }
         }
     }
 }
@@ -201,12 +204,12 @@ where
 
     unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: the caller's promises are the callee's.
-        if let Some(resized) = unsafe { self.resize_in_place(block, new_size) }? {
+        if let Some(resized) = unsafe { self.resize_uncopied(block, new_size) }? {
             return Ok(resized);
         }
         // SAFETY: a live block of ours, found to be one.
         let old = unsafe { self.usable_size(block) };
-        let layout = Layout::from_size_align(new_size, GRANULE).map_err(|_| AllocError)?;
+        let layout = Layout::from_size_align(new_size, C::Header::GRANULE).map_err(|_| AllocError)?;
         let Ok(moved) = self.allocate(layout) else {
             return if new_size <= old { Ok(block) } else { Err(AllocError) };
         };

@@ -5,7 +5,7 @@
 use alloc_core::backend::{Failing, Limited, SystemBackend};
 use alloc_core::os::schedule::Schedule;
 use alloc_freelist::coalesce::{Classed, Coalesce, Deferred, Immediate};
-use alloc_freelist::header::{self, Checked, Header, Keyed};
+use alloc_freelist::header::{self, Checked, Header, Keyed, Packed};
 use alloc_freelist::{Config, FreeList, Unlocked, fit};
 use alloc_testkit::ops::bytes;
 use alloc_testkit::{Limits, Op, Options, Subject, drive};
@@ -62,6 +62,17 @@ fuzz_target!(|data: &[u8]| {
     let [policy, failing, data @ ..] = data else { return };
     let ops = bytes::from_bytes(data);
     let choice = policy / 4 % 8;
+    // Packed blocks are for two of the fits.
+    if *policy >= 224 {
+        return match policy % 6 {
+            0 => run!(&ops, *failing, fit::Good, Packed, Immediate, plain),
+            1 => run!(&ops, *failing, fit::Good, Packed, Deferred, plain),
+            2 => run!(&ops, *failing, fit::Good, Packed, Classed, plain),
+            3 => run!(&ops, *failing, fit::Best, Packed, Immediate, plain),
+            4 => run!(&ops, *failing, fit::Best, Packed, Deferred<256, 4096>, plain),
+            _ => run!(&ops, *failing, fit::Best, Packed, Classed<32768>, plain),
+        };
+    }
     match policy % 4 {
         0 => fits!(choice, &ops, *failing, fit::Good),
         1 => fits!(choice, &ops, *failing, fit::First),

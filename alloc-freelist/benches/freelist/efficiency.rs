@@ -85,6 +85,8 @@ pub(crate) fn report() {
     row::<Ours<peers::Classed>>();
     row::<Ours<peers::First>>();
     row::<Ours<peers::Best>>();
+    row::<Ours<peers::Packed>>();
+    row::<Ours<peers::PackedBest>>();
     row::<Ours<peers::Sized>>();
     row::<peers::Talc>();
     row::<peers::Rlsf>();

@@ -14,27 +14,49 @@ mod worst;
 
 use actions::{Running, run, run_shared};
 use alloc_freelist::FixedFreeList;
-use peers::{Buddy, Caches, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Rlsf, Sized, Talc};
+use peers::{Buddy, Caches, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Packed, Rlsf, Sized, Talc};
 
 type Ours<C> = FixedFreeList<'static, C>;
 
 /// Rounds of each allocator in a table of throughput, taken in turns.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 25;
 
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
+/// An interval that the median of what these values were drawn from lies in with 95 % confidence, whatever their distribution: between
+/// the ranks that a binomial count of values below the median stays within (Conover, Practical Nonparametric Statistics).
+fn interval(values: &mut [f64]) -> (f64, f64) {
+    values.sort_by(f64::total_cmp);
+    let count = values.len();
+    // The chance that at most `rank` of all values lie below the median, in units of a single outcome's.
+    let (mut outcomes, mut below, mut rank) = (1.0, 0.0, 0);
+    let all = 2_f64.powi(count as i32);
+    while rank < count / 2 && below + outcomes <= 0.025 * all {
+        below += outcomes;
+        outcomes = outcomes * (count - rank) as f64 / (rank + 1) as f64;
+        rank += 1;
+    }
+    // `rank` values on either side are left out, less one.
+    let out = rank.saturating_sub(1);
+    (values[out], values[count - 1 - out])
+}
+
 fn throughput() {
     println!("## Random actions: millions a second (medians of {ROUNDS} rounds taken in turns)\n");
-    println!("| live blocks | threads | allocator | M/s | to the fastest peer |");
-    println!("|---:|---:|---|---:|---:|");
+    println!(
+        "The last two columns are of ratios round by round: their median, and an interval for it (95 %).\n"
+    );
+    println!("| live blocks | threads | allocator | M/s | to the fastest peer | interval |");
+    println!("|---:|---:|---|---:|---:|---:|");
     for (live, threads) in [(200, 1), (2_000, 1), (30_000, 1), (200, 2), (2_000, 2), (30_000, 2)] {
         let mut runs: Vec<Box<dyn Running>> = vec![
             run::<Ours<Immediate>>(live, threads),
             run::<Ours<Deferred>>(live, threads),
             run::<Ours<Classed>>(live, threads),
+            run::<Ours<Packed>>(live, threads),
             run::<Ours<Sized>>(live, threads),
             run_shared::<Caches>(live, threads),
             run::<Talc>(live, threads),
@@ -62,8 +84,9 @@ fn throughput() {
         for index in 0..runs.len() {
             let mut ratios: Vec<f64> =
                 figures[index].iter().zip(&figures[fastest]).map(|(one, other)| one / other).collect();
+            let (low, high) = interval(&mut ratios);
             println!(
-                "| {live} | {threads} | {} | {:.2} | {:.2} |",
+                "| {live} | {threads} | {} | {:.2} | {:.2} | {low:.2}–{high:.2} |",
                 runs[index].name(),
                 medians[index],
                 median(&mut ratios)
@@ -78,11 +101,12 @@ fn one(name: &str, rounds: usize) {
     const LIVE: usize = 2_000;
     let mut running = match name {
         "immediate" => run::<Ours<Immediate>>(LIVE, 1),
+        "packed" => run::<Ours<Packed>>(LIVE, 1),
         "deferred" => run::<Ours<Deferred>>(LIVE, 1),
         "classed" => run::<Ours<Classed>>(LIVE, 1),
         "sync" => run_shared::<Caches>(LIVE, 1),
         "talc" => run::<Talc>(LIVE, 1),
-        _ => return eprintln!("freelist: one {name}: immediate, deferred, classed, sync or talc"),
+        _ => return eprintln!("freelist: one {name}: immediate, packed, deferred, classed, sync or talc"),
     };
     (0..rounds).for_each(|_| {
         running.round();

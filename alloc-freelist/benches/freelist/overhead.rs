@@ -30,6 +30,7 @@ pub(crate) fn report() {
         println!("| {} | {a:.2} | {b:.2} | {c:.2} | {d:.2} |", A::NAME);
     }
     row::<Ours<peers::Immediate>>();
+    row::<Ours<peers::Packed>>();
     row::<Ours<peers::Sized>>();
     row::<Ours<peers::Checked>>();
     row::<peers::Talc>();

@@ -65,6 +65,8 @@ named! {
     Immediate: "freelist", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Immediate;
     Deferred: "freelist deferred", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Deferred;
     Classed: "freelist classed", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Classed;
+    Packed: "freelist packed", alloc_freelist::fit::Good, alloc_freelist::header::Packed, alloc_freelist::coalesce::Immediate;
+    PackedBest: "freelist packed, best fit", alloc_freelist::fit::Best, alloc_freelist::header::Packed, alloc_freelist::coalesce::Immediate;
     Sized: "freelist sized", alloc_freelist::fit::Good, alloc_freelist::header::Sized, alloc_freelist::coalesce::Immediate;
     Threads: "freelist sync", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Deferred;
     First: "freelist first fit", alloc_freelist::fit::First, alloc_freelist::header::None, alloc_freelist::coalesce::Immediate;

@@ -125,6 +125,7 @@ mod counted {
             println!("| {} | {} | {} | {} | {} |", A::NAME, small.0, large.0, small.1, large.1);
         }
         row::<Ours<peers::Immediate>>();
+        row::<Ours<peers::Packed>>();
         row::<Ours<peers::Sized>>();
         row::<peers::Talc>();
         row::<peers::Rlsf>();

@@ -65,6 +65,24 @@ fn join<C: Config>(zone: Zone<C>, mut link: Link, mut low: u32, mut high: u32) {
     }
 }
 
+/// The smallest free block of at least `size` granules, the lowest of these, and the link that leads to it.
+fn find<C: Config>(zone: Zone<C>, size: u32) -> Option<(u32, Link)> {
+    let mut found = None;
+    let mut link = Link::Root;
+    loop {
+        let at = get(zone, link);
+        if at == 0 {
+            return found;
+        }
+        if C::Header::free_size(zone, at) >= size {
+            found = Some((at, link));
+            link = Link::Child(at, LOWER);
+        } else {
+            link = Link::Child(at, HIGHER);
+        }
+    }
+}
+
 impl Fit for Best {
     const BINS: bool = false;
     const READS_EDGES: bool = false;
@@ -76,21 +94,10 @@ impl Fit for Best {
     }
 
     fn take<C: Config<Fit = Self>>(zone: Zone<C>, size: u32) -> Option<(u32, u32)> {
-        let mut found = None;
-        let mut link = Link::Root;
-        loop {
-            let at = get(zone, link);
-            if at == 0 {
-                break;
-            }
-            if C::Header::free_size(zone, at) >= size {
-                found = Some((at, link));
-                link = Link::Child(at, LOWER);
-            } else {
-                link = Link::Child(at, HIGHER);
-            }
+        let (mut at, mut link) = find(zone, size)?;
+        if !Zone::<C>::suits(C::Header::free_size(zone, at), size) {
+            (at, link) = find(zone, size + Zone::<C>::MORE)?;
         }
-        let (at, link) = found?;
         join(zone, link, get(zone, Link::Child(at, LOWER)), get(zone, Link::Child(at, HIGHER)));
         Some((at, C::Header::free_size(zone, at)))
     }

@@ -17,7 +17,7 @@ use crate::zone::{HEADS, Zone};
 /// 512 bytes, and sizes within 6 % of each other above. Constant time.
 ///
 /// Where no such bin has a block, the first [`LOOK`](Self::LOOK) of the bin below are looked at, which may hold one that
-/// suffices.
+/// suffices; of [packed](crate::header::Packed) blocks, those of two or three bins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Good;
 
@@ -63,7 +63,7 @@ fn head(bin: usize) -> u32 {
 /// The word of the link in a block.
 #[inline(always)]
 fn link<C: Config>(at: u32) -> u32 {
-    at * 4 + ((C::Header::LINKS + NEXT) / 4) as u32
+    at * (C::Header::GRANULE / 4) as u32 + ((C::Header::LINKS + NEXT) / 4) as u32
 }
 
 #[inline(always)]
@@ -130,7 +130,7 @@ fn is_sound<C: Config>(zone: Zone<C>, at: u32) -> bool {
     let (after, before) = (next(zone, at), back(zone, at));
     let bin = bin_of(C::Header::free_size(zone, at));
     // Heads lie below all blocks, and links of blocks in words of theirs.
-    let from = before.wrapping_sub(link::<C>(0)) / 4;
+    let from = before.wrapping_sub(link::<C>(0)) / (C::Header::GRANULE / 4) as u32;
     let led_to = if before == head(bin) {
         follow(zone, before) == at
     } else {
@@ -158,29 +158,54 @@ fn mend<C: Config<Fit = Good>>(zone: Zone<C>, at: u32) {
     }
 }
 
-/// The last resort: a block that suffices among the first of the bin that `size` belongs to.
+/// The lowest bin that has a block which suits: of exactly this size, where bins hold one size each, or of so much more that
+/// what is left over is a block. For [exact](Header::EXACT) blocks, of which one granule more does not.
+#[inline(always)]
+fn lowest_exact<C: Config>(zone: Zone<C>, size: u32) -> Option<usize> {
+    let filled = &zone.header().filled;
+    let bin = bin_for(size + Zone::<C>::MORE);
+    let mut index = bin / 64 % filled.len();
+    // Sizes with a bin of their own have it in the first word, as those have that are larger by so little.
+    let own = u64::from(size < 32) << (size % 64);
+    let mut word = filled[index].get() & (!0 << (bin % 64) | own);
+    while word == 0 {
+        index += 1;
+        word = filled.get(index)?.get();
+    }
+    Some(index * 64 + word.trailing_zeros() as usize)
+}
+
+#[inline(always)]
+fn lowest_that_suits<C: Config>(zone: Zone<C>, size: u32) -> Option<usize> {
+    if C::Header::EXACT { lowest_exact(zone, size) } else { lowest(zone, bin_for(size)) }
+}
+
+/// The last resort: a block that suffices among the first of the bins that `size` and little more belong to.
 #[cold]
 #[inline(never)]
 fn take_from_own_bin<C: Config<Fit = Good>>(zone: Zone<C>, size: u32) -> Option<(u32, u32)> {
     if size >= zone.header().limit.get() {
         return None;
     }
-    let mut at = follow(zone, head(bin_of(size)));
-    for _ in 0..Good::LOOK {
-        if at == 0 {
-            return None;
+    let last = bin_of((size + Zone::<C>::MORE).min(zone.header().limit.get()));
+    for bin in bin_of(size)..=last {
+        let mut at = follow(zone, head(bin));
+        for _ in 0..Good::LOOK {
+            if at == 0 {
+                break;
+            }
+            if !is_sound(zone, at) {
+                mend(zone, at);
+                at = follow(zone, head(bin));
+                continue;
+            }
+            let found = C::Header::free_size(zone, at);
+            if Zone::<C>::suits(found, size) {
+                Good::remove(zone, at, found);
+                return Some((at, found));
+            }
+            at = next(zone, at);
         }
-        if !is_sound(zone, at) {
-            mend(zone, at);
-            at = follow(zone, head(bin_of(size)));
-            continue;
-        }
-        let found = C::Header::free_size(zone, at);
-        if found >= size {
-            Good::remove(zone, at, found);
-            return Some((at, found));
-        }
-        at = next(zone, at);
     }
     None
 }
@@ -197,10 +222,10 @@ impl Fit for Good {
 
     #[inline(always)]
     fn take<C: Config<Fit = Self>>(zone: Zone<C>, size: u32) -> Option<(u32, u32)> {
-        let Some(mut bin) = lowest(zone, bin_for(size)) else { return take_from_own_bin(zone, size) };
+        let Some(mut bin) = lowest_that_suits(zone, size) else { return take_from_own_bin(zone, size) };
         if !is_sound(zone, follow(zone, head(bin))) {
             mend(zone, follow(zone, head(bin)));
-            bin = lowest(zone, bin_for(size))?;
+            bin = lowest_that_suits(zone, size)?;
         }
         let at = pop(zone, bin);
         Some((at, C::Header::free_size(zone, at)))
@@ -226,7 +251,7 @@ impl Fit for Good {
         lead(zone, before, after);
         set_back(zone, after, before);
         // Heads lie below all blocks.
-        let is_head = before < zone.header().first.get() * 4;
+        let is_head = before < link::<C>(zone.header().first.get());
         unmark_if(zone, (before as usize).wrapping_sub(HEADS / 4), is_head & (after == 0));
     }
 

@@ -11,8 +11,7 @@ use alloc_core::Misuse;
 
 use super::Header;
 use crate::config::Config;
-use crate::size::{GRANULE, SHIFT, bytes};
-use crate::zone::Zone;
+use crate::zone::{Zone, bytes};
 
 /// Blocks carry a magic number, flags, their size, their neighbours, and the size asked for. All of it is checked when a
 /// block is freed or resized, against two more maps of the zone (of block starts, and of free ones), which a write
@@ -185,15 +184,15 @@ impl<M: Magic> Header for Checked<M> {
     }
 
     fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
-        if address % GRANULE != 0 {
+        if address % C::Header::GRANULE != 0 {
             return Err(Misuse::MisalignedPointer);
         }
         let distance = zone.distance(address);
         let header = zone.header();
-        if distance < bytes(header.first.get()) + Self::BYTES {
+        if distance < bytes::<C>(header.first.get()) + Self::BYTES {
             return Err(Misuse::ForeignPointer);
         }
-        let at = ((distance - Self::BYTES) >> SHIFT) as u32;
+        let at = ((distance - Self::BYTES) >> C::Header::SHIFT) as u32;
         let tables = header.tables.get();
         if at.wrapping_sub(tables) < header.tables_size.get() {
             return Err(Misuse::ForeignPointer);
@@ -228,6 +227,6 @@ impl<M: Magic> Header for Checked<M> {
             && zone.field(at, SIZE) == end - at
             && zone.field(at, NEXT) == end
             && zone.field(at, PREV) == before
-            && (asked == LARGE || asked as usize <= bytes(end - at) - Self::BYTES)
+            && (asked == LARGE || asked as usize <= bytes::<C>(end - at) - Self::BYTES)
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!              free block (first and last bytes)                     block in use
 //!   None       | next | prev | size | .... | size |                  | payload ...
+//!   Packed     | next | prev | size | tag | .... | tag and size |    | payload ...
 //!   Sized      | next | prev | size | .... | size |                  | size | state | payload ...
 //!   Checked    | magic | flags | size | prev | next | req | links |  | magic | flags | size | prev | next | req | payload ...
 //! ```
@@ -12,6 +13,7 @@
 
 mod checked;
 mod none;
+mod packed;
 mod sized;
 
 use core::ptr::NonNull;
@@ -20,22 +22,36 @@ use alloc_core::Misuse;
 
 pub use checked::{Checked, Keyed, Magic, Plain};
 pub use none::None;
+pub use packed::Packed;
 pub use sized::Sized;
 
 pub(crate) use checked::{CORRUPTED, FLAGS, MAGIC, REQUESTED};
 
 use crate::config::Config;
+use crate::size::ALIGN;
 use crate::zone::Zone;
 
-/// What blocks carry: [`None`], [`Sized`] or [`Checked`]. Not for implementing elsewhere.
+/// What blocks carry: [`None`], [`Packed`], [`Sized`] or [`Checked`]. Not for implementing elsewhere.
 #[expect(private_bounds, reason = "the set of headers is closed")]
 pub trait Header: Sealed {
     /// Bytes before what the holder sees: a multiple of 8.
     #[doc(hidden)]
     const BYTES: usize;
-    /// Granules in the smallest block.
+    /// Bytes of a granule, in which blocks are counted: a power of two.
+    #[doc(hidden)]
+    const GRANULE: usize = ALIGN;
+    /// log2 of them.
+    #[doc(hidden)]
+    const SHIFT: u32 = Self::GRANULE.trailing_zeros();
+    /// log2 of the granules that share a bit of the edge map.
+    #[doc(hidden)]
+    const PAIR: u32 = 0;
+    /// Granules in the smallest block: at least as many as share a bit.
     #[doc(hidden)]
     const MIN: u32;
+    /// Whether what a block leaves over must be a block or nothing, since neither a header nor a layout tells of less.
+    #[doc(hidden)]
+    const EXACT: bool = !Self::SIZED && Self::MIN > 1;
     /// Maps of the zone.
     #[doc(hidden)]
     const MAPS: usize;
@@ -84,6 +100,14 @@ pub trait Header: Sealed {
     #[doc(hidden)]
     fn join<C: Config<Header = Self>>(zone: Zone<C>, at: u32) {
         let _ = (zone, at);
+    }
+
+    /// Where in a pair of granules, that starts at `at` and shares its bit, the one free block starts that does so there.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn start_in_pair<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32 {
+        let _ = zone;
+        at
     }
 
     /// Size of a block in use, where its header is to be believed: not for [`None`].
@@ -150,5 +174,6 @@ impl<M: Magic> KnowsSize for Checked<M> {}
 
 trait Sealed: 'static {}
 impl Sealed for None {}
+impl Sealed for Packed {}
 impl Sealed for Sized {}
 impl<M: Magic> Sealed for Checked<M> {}

@@ -4,8 +4,7 @@ use alloc_core::Misuse;
 
 use super::Header;
 use crate::config::Config;
-use crate::size::{SHIFT, bytes};
-use crate::zone::Zone;
+use crate::zone::{Zone, bytes};
 
 /// Blocks in use carry nothing: their size comes with the layout at free. The default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,13 +22,13 @@ pub(super) fn free_size<C: Config>(zone: Zone<C>, at: u32) -> u32 {
 
 #[inline(always)]
 pub(super) fn free_before<C: Config>(zone: Zone<C>, at: u32) -> u32 {
-    zone.read(bytes(at) - FOOT)
+    zone.read(bytes::<C>(at) - FOOT)
 }
 
 #[inline(always)]
 pub(super) fn become_free<C: Config>(zone: Zone<C>, at: u32, size: u32) {
     zone.set_field(at, SIZE, size);
-    zone.write(bytes(at + size) - FOOT, size);
+    zone.write(bytes::<C>(at + size) - FOOT, size);
 }
 
 impl Header for None {
@@ -70,6 +69,6 @@ impl Header for None {
 
     #[inline(always)]
     fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
-        Ok((zone.distance(address) >> SHIFT) as u32)
+        Ok((zone.distance(address) >> C::Header::SHIFT) as u32)
     }
 }

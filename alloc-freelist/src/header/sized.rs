@@ -6,7 +6,6 @@ use alloc_core::Misuse;
 
 use super::{Header, none};
 use crate::config::Config;
-use crate::size::SHIFT;
 use crate::zone::Zone;
 
 /// Blocks in use carry their size in eight bytes, so that they can be freed, measured and resized by pointer alone.
@@ -103,6 +102,6 @@ impl Header for Sized {
 
     #[inline(always)]
     fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
-        Ok(((zone.distance(address) - Self::BYTES) >> SHIFT) as u32)
+        Ok(((zone.distance(address) - Self::BYTES) >> C::Header::SHIFT) as u32)
     }
 }

@@ -11,8 +11,7 @@ use super::Heap;
 use super::wide::Wide;
 use crate::config::Config;
 use crate::header::{CORRUPTED, FLAGS, Header, REQUESTED};
-use crate::size::{GRANULE, SHIFT, bytes};
-use crate::zone::Zone;
+use crate::zone::{Zone, bytes};
 
 /// A block in use, where it was found.
 pub(crate) enum Found<C: Config> {
@@ -35,7 +34,7 @@ impl<C: Config> Heap<C> {
                 return Ok(Found::Wide(wide));
             }
             if wide.span().contains(address) {
-                return Err(if is_aligned(address, GRANULE) {
+                return Err(if is_aligned(address, C::Header::GRANULE) {
                     Misuse::InteriorPointer
                 } else {
                     Misuse::MisalignedPointer
@@ -51,7 +50,7 @@ impl<C: Config> Heap<C> {
         let Some(layout) = layout else { return Ok(found) };
         let (least, most) = match &found {
             Found::InZone(zone, at) => {
-                let most = bytes(C::Header::used_size(*zone, *at)) - C::Header::BYTES;
+                let most = bytes::<C>(C::Header::used_size(*zone, *at)) - C::Header::BYTES;
                 // A request that 32 bits do not hold is at least as large as their largest number.
                 ((zone.field(*at, REQUESTED) as usize).min(most), most)
             }
@@ -90,7 +89,7 @@ impl<C: Config> Heap<C> {
         if misuse == Misuse::CorruptedHeader {
             if let Some(zone) = self.zone_of(address) {
                 // `examine` found a block there by the maps.
-                let at = ((zone.distance(address) - C::Header::BYTES) >> SHIFT) as u32;
+                let at = ((zone.distance(address) - C::Header::BYTES) >> C::Header::SHIFT) as u32;
                 zone.set_field(at, FLAGS, CORRUPTED);
             }
         }

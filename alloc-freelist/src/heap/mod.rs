@@ -19,7 +19,7 @@ use alloc_core::backend::Backend;
 
 use crate::config::Config;
 use crate::header::Header;
-use crate::size::{GRANULE, MAX_ZONE};
+use crate::size::MAX_ZONE;
 use crate::zone::Zone;
 use crate::zone::carve::block_size;
 
@@ -127,7 +127,7 @@ impl<C: Config> Heap<C> {
         if Zone::<C>::QUICK_MAX == 0 {
             return self.allocate_from_bins(backend, wide, layout);
         }
-        let list = Zone::<C>::list_for(layout.size()).filter(|_| layout.align() <= GRANULE);
+        let list = Zone::<C>::list_for(layout.size()).filter(|_| layout.align() <= C::Header::GRANULE);
         if let (Some(list), Some(zone)) = (list, self.current.get()) {
             if let Some(at) = zone.pop(list, layout.size()) {
                 return Ok(zone.payload(at));
@@ -159,7 +159,7 @@ impl<C: Config> Heap<C> {
         if bytes < C::WIDE && size < MAX_ZONE as usize {
             if let Some(zone) = self.current.get() {
                 let size = size as u32;
-                if align > GRANULE {
+                if align > C::Header::GRANULE {
                     return match Self::take_over_aligned(zone, size, layout) {
                         Some(block) => Ok(block),
                         None => self.allocate_slow(backend, wide, layout),
@@ -297,7 +297,7 @@ impl<C: Config> Heap<C> {
         let size =
             if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(bytes) as u32 };
         Self::give_sized(zone, at, size);
-        if size as usize >= C::WIDE / GRANULE && self.takes_large() {
+        if size as usize >= C::WIDE / C::Header::GRANULE && self.takes_large() {
             self.give_large(backend, zone, size);
         }
     }

@@ -7,7 +7,7 @@ use alloc_core::arith::padding;
 use alloc_core::backend::Span;
 
 use crate::config::Config;
-use crate::size::GRANULE;
+use crate::size::ALIGN;
 use crate::zone::Zone;
 use crate::zone::grow::Growth;
 
@@ -58,7 +58,7 @@ const SIZE: usize = size_of::<Node<crate::config::Policy>>();
 impl<C: Config> NodeRef<C> {
     /// Bytes of a span for a zone that can hand out a block of `size` granules.
     pub(super) fn span_for(size: usize, growth: Growth) -> Option<usize> {
-        Zone::<C>::bytes_for(size, growth)?.checked_add(SIZE + GRANULE)
+        Zone::<C>::bytes_for(size, growth)?.checked_add(SIZE + ALIGN)
     }
 
     /// Makes a zone of a span, which reads as zero if `zeroed`. `None` where it is too small.
@@ -66,7 +66,7 @@ impl<C: Config> NodeRef<C> {
     /// # Safety
     /// The span is readable and writable, within one allocation, and the caller's alone while the node is used. They are zero if `zeroed`.
     pub(super) unsafe fn make(span: Span, owner: Owner, growth: Growth, zeroed: bool) -> Option<Self> {
-        let lead = padding(span.start.addr().get(), GRANULE) + SIZE;
+        let lead = padding(span.start.addr().get(), ALIGN) + SIZE;
         let size = span.size.checked_sub(lead)?;
         // SAFETY: `lead <= span.size`.
         let start = unsafe { span.start.add(lead) };

@@ -7,14 +7,17 @@ use alloc_core::backend::Backend;
 use super::Heap;
 use crate::config::Config;
 use crate::header::Header;
-use crate::size::{MAX_ZONE, bytes};
+use crate::size::MAX_ZONE;
+use crate::zone::bytes;
 use crate::zone::carve::block_size;
 
 impl<C: Config> Heap<C> {
-    /// Makes a block at least `new` bytes large where it is. `old` bytes were requested last, where headers do not tell.
+    /// Makes a block at least `new` bytes large without copying it: where it is, or, of wide blocks, by moving its pages, with
+    /// `align` kept. Where it is then. `old` bytes were requested last, where headers do not tell.
     ///
     /// # Safety
-    /// `block` is a live block of this heap, and `old` its size as requested last. `wide` is the source of its wide blocks.
+    /// `block` is a live block of this heap, and `old` its size as requested last. `wide` is the source of its wide blocks. On
+    /// `Some`, nobody uses the old address.
     #[inline]
     pub(crate) unsafe fn extend(
         &self,
@@ -22,28 +25,29 @@ impl<C: Config> Heap<C> {
         block: NonNull<u8>,
         old: usize,
         new: usize,
-    ) -> bool {
+        align: usize,
+    ) -> Option<NonNull<u8>> {
         let Some(zone) = self.zone_of(block.addr().get()) else {
             // SAFETY: a live block of ours outside of all zones is a wide one.
-            return unsafe { self.extend_wide(wide, block, new) };
+            return unsafe { self.extend_wide(wide, block, new, align) };
         };
         let at = zone.position(block);
         let wanted = block_size::<C>(new);
         if wanted >= MAX_ZONE as usize {
-            return false;
+            return None;
         }
         let wanted = wanted as u32;
         let size =
             if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(old) as u32 };
         if wanted <= size {
             C::Header::become_used(zone, at, size, new);
-            return true;
+            return Some(block);
         }
-        zone.extend(at, size, wanted, new)
+        zone.extend(at, size, wanted, new).then_some(block)
     }
 
     /// Makes a block `new` bytes large where it is, giving back what is left over. `false` for a wide block of which too
-    /// much would stay unused.
+    /// much would stay unused, and for one that can only be moved.
     ///
     /// # Safety
     /// As for [`extend`](Self::extend), and `new <= old` or, where headers tell, at most the usable size.
@@ -58,8 +62,7 @@ impl<C: Config> Heap<C> {
         let wanted = block_size::<C>(new) as u32;
         let size =
             if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(old) as u32 };
-        zone.cut_back(at, size, wanted, new);
-        true
+        zone.cut_back(at, size, wanted, new)
     }
 
     /// The usable size of a block whose header tells it.
@@ -69,7 +72,7 @@ impl<C: Config> Heap<C> {
     #[inline]
     pub(crate) unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
         match self.zone_of(block.addr().get()) {
-            Some(zone) => bytes(C::Header::used_size(zone, zone.position(block))) - C::Header::BYTES,
+            Some(zone) => bytes::<C>(C::Header::used_size(zone, zone.position(block))) - C::Header::BYTES,
             // SAFETY: a live block of ours outside of all zones is a wide one.
             None => unsafe { self.wide_size(block) },
         }

@@ -11,10 +11,10 @@ use super::node::{NodeRef, Owner};
 use crate::config::Config;
 use crate::fit::Fit;
 use crate::header::Header;
-use crate::size::{GRANULE, MAX_ZONE, bytes};
-use crate::zone::Zone;
+use crate::size::{ALIGN, MAX_ZONE};
 use crate::zone::carve::block_size;
 use crate::zone::grow::Growth;
+use crate::zone::{Zone, bytes};
 
 impl<C: Config> Heap<C> {
     /// Zones of a backend may grow in place where room for all bins is not much of a step.
@@ -79,15 +79,20 @@ impl<C: Config> Heap<C> {
 
     fn take_from(zone: Zone<C>, size: u32, layout: Layout) -> Option<NonNull<u8>> {
         let (align, bytes) = (layout.align(), layout.size());
-        let at =
-            if align <= GRANULE { zone.take(size, bytes) } else { zone.take_aligned(size, align, bytes) }?;
+        let at = if align <= C::Header::GRANULE {
+            zone.take(size, bytes)
+        } else {
+            zone.take_aligned(size, align, bytes)
+        }?;
         zone.header().count(1);
         Some(zone.payload(at))
     }
 
     /// More memory from the backend, enough for `layout`.
     fn grow(&self, backend: &impl Backend, layout: Layout) -> Result<(), AllocError> {
-        let slack = if layout.align() > GRANULE { layout.align() / GRANULE + 2 } else { 0 };
+        let slack =
+            if layout.align() > C::Header::GRANULE { layout.align() / C::Header::GRANULE + 2 } else { 0 };
+        let slack = slack + Zone::<C>::MORE as usize;
         let need = block_size::<C>(layout.size()).checked_add(slack).ok_or(AllocError)?;
         let share = self.committed.get().checked_div(C::GROW_SHARE).unwrap_or(0);
         let step = C::GROW.max(share);
@@ -105,9 +110,9 @@ impl<C: Config> Heap<C> {
         }
         let least = NodeRef::<C>::span_for(need, Self::GROWTH).ok_or(AllocError)?;
         let mut answer = Err(AllocError);
-        for size in [step, C::GROW, least] {
+        for size in [step, C::GROW, C::GROW / 4, C::GROW / 16, least] {
             if size >= least {
-                answer = backend.allocate_span(size, GRANULE);
+                answer = backend.allocate_span(size, ALIGN);
             }
             if answer.is_ok() {
                 break;
@@ -142,10 +147,10 @@ impl<C: Config> Heap<C> {
         let need =
             u32::try_from(need).unwrap_or(MAX_ZONE).saturating_sub(zone.free_at_end()).max(C::Header::MIN);
         let span = node.span();
-        let slop = u32::try_from(backend.granule() / GRANULE + 2).unwrap_or(MAX_ZONE);
-        for step in [u32::try_from(step / GRANULE).unwrap_or(MAX_ZONE), 0] {
+        let slop = u32::try_from(backend.granule() / C::Header::GRANULE + 2).unwrap_or(MAX_ZONE);
+        for step in [u32::try_from(step / C::Header::GRANULE).unwrap_or(MAX_ZONE), 0] {
             let Some(grown) = zone.growth(need, step, slop) else { continue };
-            let Some(size) = span.size.checked_add(bytes(grown)) else { continue };
+            let Some(size) = span.size.checked_add(bytes::<C>(grown)) else { continue };
             // SAFETY: the node's span is as the backend last returned it, and the size does not fall.
             if let Ok(grown) = unsafe { backend.grow_span(span, size) } {
                 self.commit(grown.size - span.size);

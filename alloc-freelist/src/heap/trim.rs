@@ -8,8 +8,7 @@ use super::Heap;
 use super::node::{NodeRef, Owner};
 use crate::config::Config;
 use crate::header::Header;
-use crate::size::bytes;
-use crate::zone::Zone;
+use crate::zone::{Zone, bytes};
 
 /// Bytes at a free block's start that the heap itself uses, and four at its end.
 const OWN: usize = 40;
@@ -37,8 +36,8 @@ impl<C: Config> Heap<C> {
                 continue;
             }
             zone.for_each_free(&mut |at, size| {
-                let spare = (kept + bytes(size)).saturating_sub(keep).min(bytes(size));
-                kept += bytes(size) - spare;
+                let spare = (kept + bytes::<C>(size)).saturating_sub(keep).min(bytes::<C>(size));
+                kept += bytes::<C>(size) - spare;
                 given += Self::purge(backend, zone, at, size, spare);
                 true
             });
@@ -66,12 +65,12 @@ impl<C: Config> Heap<C> {
         if self.nodes().any(|node| node.zone() == zone && node.get().owner == Owner::Caller) {
             return;
         }
-        self.spare.set(self.spare.get().saturating_add(bytes(size)));
+        self.spare.set(self.spare.get().saturating_add(bytes::<C>(size)));
         if self.spare.get() > self.threshold.get().saturating_mul(2) {
             self.spare.set(0);
             zone.for_each_free(&mut |at, size| {
-                if bytes(size) >= C::WIDE {
-                    Self::purge(backend, zone, at, size, bytes(size));
+                if bytes::<C>(size) >= C::WIDE {
+                    Self::purge(backend, zone, at, size, bytes::<C>(size));
                 }
                 true
             });
@@ -80,10 +79,10 @@ impl<C: Config> Heap<C> {
 
     /// Gives back the pages within the last `spare` bytes of a free block.
     fn purge(backend: &impl Backend, zone: Zone<C>, at: u32, size: u32, spare: usize) -> usize {
-        let lead = (bytes(size) - spare).max(OWN);
-        let Some(length) = bytes(size).checked_sub(lead + size_of::<u32>()) else { return 0 };
+        let lead = (bytes::<C>(size) - spare).max(OWN);
+        let Some(length) = bytes::<C>(size).checked_sub(lead + size_of::<u32>()) else { return 0 };
         // SAFETY: within the block, since the lead and the last word fit into it.
-        let start: NonNull<u8> = unsafe { zone.base().add(bytes(at) + lead) };
+        let start: NonNull<u8> = unsafe { zone.base().add(bytes::<C>(at) + lead) };
         // SAFETY: the range lies in a zone that came from this backend, and between the words of a free block that the heap
         // reads: nobody uses it.
         unsafe { backend.purge(start, length) }

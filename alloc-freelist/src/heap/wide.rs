@@ -15,7 +15,7 @@ use alloc_core::backend::{Backend, Span};
 
 use super::Heap;
 use crate::config::Config;
-use crate::size::GRANULE;
+use crate::size::ALIGN;
 
 /// Stands right in front of a wide block's payload.
 #[repr(C)]
@@ -27,11 +27,10 @@ pub(crate) struct WideHeader {
     zeros: [u64; 2],
 }
 
-const _: () =
-    assert!(size_of::<WideHeader>() % GRANULE == 0, "nothing lies between the zeros and the payload");
+const _: () = assert!(size_of::<WideHeader>() % ALIGN == 0, "nothing lies between the zeros and the payload");
 
 /// Bytes from a wide header to its payload.
-pub(crate) const WIDE_LEAD: usize = size_of::<WideHeader>().next_multiple_of(GRANULE);
+pub(crate) const WIDE_LEAD: usize = size_of::<WideHeader>().next_multiple_of(ALIGN);
 
 /// A wide block, by its header's address. The heap on whose list it is keeps its memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +78,7 @@ impl<C: Config> Heap<C> {
         source: &impl Backend,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let align = layout.align().max(GRANULE);
+        let align = layout.align().max(ALIGN);
         let lead = align_up(WIDE_LEAD, align).ok_or(AllocError)?;
         let size = layout.size().checked_add(lead).ok_or(AllocError)?;
         let span = source.allocate_span(size, align)?;
@@ -129,33 +128,48 @@ impl<C: Config> Heap<C> {
         unsafe { source.release_span(span) };
     }
 
-    /// Grows a wide block in place, where its source can.
+    /// Grows a wide block without copying it, where its source can: where it is, or by moving its pages, which keeps an
+    /// alignment up to the source's granule. Where its payload is then.
     ///
     /// # Safety
-    /// As for [`free_wide`](Self::free_wide).
+    /// As for [`free_wide`](Self::free_wide), and on `Some` nobody uses the old address.
     pub(super) unsafe fn extend_wide(
         &self,
         source: &impl Backend,
         payload: NonNull<u8>,
         size: usize,
-    ) -> bool {
+        align: usize,
+    ) -> Option<NonNull<u8>> {
         // SAFETY: the caller promises a wide block of ours.
         let block = unsafe { Wide::of(payload) };
-        let span = block.span();
+        let (span, next, previous) = (block.span(), block.get().next.get(), block.get().previous.get());
         let lead = payload.addr().get() - span.start.addr().get();
-        let Some(whole) = lead.checked_add(size) else { return false };
+        let whole = lead.checked_add(size)?;
         if whole <= span.size {
-            return true;
+            return Some(payload);
         }
-        // SAFETY: the span is as `source` last returned it, and the size does not fall.
-        match unsafe { source.grow_span(span, whole) } {
-            Ok(grown) => {
-                self.commit(grown.size - span.size);
-                block.get().span.set(grown);
-                true
-            }
-            Err(AllocError) => false,
+        let moved = if align <= source.granule() {
+            // SAFETY: the span is as `source` last returned it, and nobody uses its old address once it has moved.
+            unsafe { source.move_span(span, whole) }
+        } else {
+            Err(AllocError)
+        };
+        // SAFETY: as above, and the size does not fall.
+        let grown = moved.or_else(|AllocError| unsafe { source.grow_span(span, whole) }).ok()?;
+        self.commit(grown.size - span.size);
+        // SAFETY: the span has more than `lead` bytes.
+        let payload = unsafe { grown.start.add(lead) };
+        // SAFETY: contents stay, the header's too.
+        let block = unsafe { Wide::of(payload) };
+        block.get().span.set(grown);
+        if let Some(next) = next {
+            next.get().previous.set(Some(block));
         }
+        match previous {
+            Some(previous) => previous.get().next.set(Some(block)),
+            None => self.wide.set(Some(block)),
+        }
+        Some(payload)
     }
 
     /// The usable size of a wide block.

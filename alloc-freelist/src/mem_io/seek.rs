@@ -6,8 +6,7 @@ use super::Flags;
 use crate::config::Config;
 use crate::header::{Header, MAGIC};
 use crate::heap::{Found, Heap};
-use crate::size::bytes;
-use crate::zone::Zone;
+use crate::zone::{Zone, bytes};
 
 /// A block as the block log shows it. Addresses are those that holders see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +65,17 @@ impl<C: Config> Heap<C> {
 fn in_zone<C: Config>(zone: Zone<C>, address: usize) -> Option<BlockInfo> {
     let header = zone.header();
     let base = zone.base().addr().get();
-    if address >= base + bytes(zone.size()) {
+    if address >= base + bytes::<C>(zone.size()) {
         return None;
     }
-    let from = address.saturating_sub(base + C::Header::BYTES).div_ceil(bytes(1)) as u32;
+    let from = address.saturating_sub(base + C::Header::BYTES).div_ceil(bytes::<C>(1)) as u32;
     let mut at = zone.starts().next(from.max(header.first.get()), zone.size())?;
     if at == header.tables.get() {
         at = zone.starts().next(at + 1, zone.size())?;
     }
     let state = if zone.frees().get(at) { Flags::FREE } else { Flags::USED };
     let whole = C::Header::is_whole(zone, at);
-    let payload = |at: u32| base + bytes(at) + C::Header::BYTES;
+    let payload = |at: u32| base + bytes::<C>(at) + C::Header::BYTES;
     let end = zone.starts().next(at + 1, zone.size()).unwrap_or(zone.size());
     let before = zone
         .starts()
@@ -84,7 +83,7 @@ fn in_zone<C: Config>(zone: Zone<C>, address: usize) -> Option<BlockInfo> {
         .filter(|&before| before >= header.first.get() && before != header.tables.get());
     Some(BlockInfo {
         address: payload(at),
-        size: bytes(end - at) - C::Header::BYTES,
+        size: bytes::<C>(end - at) - C::Header::BYTES,
         flags: if whole { state } else { state.and(Flags::CORRUPTED) },
         magic: Some(zone.field(at, MAGIC)),
         previous: before.map(payload),

@@ -83,7 +83,7 @@ const FENCED: u32 = 2;
 
 /// How often a claimer looks whether the owner is done, giving up its turn in between. The owner may wait for the heap's
 /// lock, or for pages; it is not there at all in the child of a fork.
-const PATIENCE: u32 = 100_000;
+const PATIENCE: u32 = if cfg!(test) { 1_000 } else { 100_000 };
 const SPINS: u32 = 100;
 
 /// Blocks of a list that are looked at for one that lies well.
@@ -136,6 +136,8 @@ impl Cache {
         // Relaxed: ordered by the claimer's fence, which stands in every running thread; here the compiler keeps the order.
         self.busy.store(1, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
+        #[cfg(test)]
+        super::steps::reach(super::steps::Place::Entering);
         // Acquire: what the last claimer did to the bins is seen.
         if self.claimed.load(Ordering::Acquire) == 0 { true } else { self.enter_fenced() }
     }
@@ -159,6 +161,8 @@ impl Cache {
     pub(super) fn leave(&self) {
         // Release: what was done to the bins is seen by the claimer that finds the word clear.
         self.busy.store(0, Ordering::Release);
+        #[cfg(test)]
+        super::steps::reach(super::steps::Place::Left);
     }
 
     /// Announces a claim. A [`fence::heavy`] and [`await_owner`](Self::await_owner) must follow.

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::size::{LARGEST_CLASS, bin_for, bytes, granules};
+use crate::size::{LARGEST_CLASS, bin_for};
 
 /// Classes, a power of two of them, since an index into them is masked. Class 0 is not used.
 pub(crate) const CLASSES: usize = 128;
@@ -20,11 +20,9 @@ const MOST_BLOCKS: usize = 2048;
 const BATCH_BYTES: usize = 8 << 10;
 const BATCH_BLOCKS: usize = 64;
 
-/// The class of blocks for `size` bytes of payload behind `header` bytes, of `least` granules at least. `None` for sizes
-/// that are not cached.
+/// The class of blocks for `size` granules, header included, and `least` at least. `None` for sizes that are not cached.
 #[inline(always)]
-pub(crate) fn class_for(size: usize, header: usize, least: u32) -> Option<usize> {
-    let size = granules(size + header);
+pub(crate) fn class_for(size: usize, least: u32) -> Option<usize> {
     if size > LARGEST_CLASS {
         return None;
     }
@@ -42,26 +40,34 @@ pub(crate) fn size_of_class(class: usize) -> u32 {
     crate::size::least_of_bin(class)
 }
 
-/// Blocks of a class that a thread caches at most.
-pub(crate) fn most(class: usize) -> u32 {
-    (MOST_BYTES / bytes(size_of_class(class))).clamp(1, MOST_BLOCKS) as u32
+/// Blocks of so many bytes, all of one class, that a thread caches at most.
+pub(crate) fn most(bytes: usize) -> u32 {
+    (MOST_BYTES / bytes).clamp(1, MOST_BLOCKS) as u32
 }
 
-/// Blocks of a class that come from the heap at once.
-pub(crate) fn batch(class: usize) -> u32 {
-    (BATCH_BYTES / bytes(size_of_class(class))).clamp(1, BATCH_BLOCKS) as u32
+/// Blocks of so many bytes that come from the heap at once.
+pub(crate) fn batch(bytes: usize) -> u32 {
+    (BATCH_BYTES / bytes).clamp(1, BATCH_BLOCKS) as u32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::size::class_size;
+    use crate::size::{ALIGN, class_size};
+
+    fn granules(size: usize) -> usize {
+        size.div_ceil(ALIGN)
+    }
+
+    fn bytes(granules: u32) -> usize {
+        granules as usize * ALIGN
+    }
 
     #[test]
     fn a_class_holds_its_sizes_and_wastes_little() {
         let mut last = 0;
         for size in 1..=bytes(LARGEST_CLASS as u32) {
-            let class = class_for(size, 0, 1).expect("small enough");
+            let class = class_for(granules(size), 1).expect("small enough");
             let held = bytes(size_of_class(class));
             assert!(class == last || class == last + 1, "size {size}: class {class} after {last}");
             assert!(
@@ -72,8 +78,8 @@ mod tests {
             last = class;
         }
         assert_eq!(last, CLASSES - 1);
-        assert_eq!(class_for(bytes(LARGEST_CLASS as u32) + 1, 0, 1), None);
-        assert_eq!((class_for(0, 0, 1), class_for(0, 8, 1), class_for(0, 0, 2)), (Some(1), Some(1), Some(2)));
+        assert_eq!(class_for(LARGEST_CLASS + 1, 1), None);
+        assert_eq!((class_for(0, 1), class_for(1, 1), class_for(0, 2)), (Some(1), Some(1), Some(2)));
         assert_eq!((class_of(0), class_of(u32::MAX)), (None, None));
     }
 
@@ -81,8 +87,9 @@ mod tests {
     fn every_class_may_be_cached_and_none_without_end() {
         for class in 1..CLASSES {
             assert_eq!(class_of(size_of_class(class)), Some(class));
-            assert!(batch(class) >= 1 && batch(class) <= most(class), "class {class}");
-            assert!(bytes(size_of_class(class)) * most(class) as usize <= MOST_BYTES);
+            let size = bytes(size_of_class(class));
+            assert!(batch(size) >= 1 && batch(size) <= most(size), "class {class}");
+            assert!(size * most(size) as usize <= MOST_BYTES);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{SyncFreeList, pool};
 use crate::config::Config;
 use crate::header::Header;
 use crate::lock::Held;
-use crate::size::bytes;
+use crate::zone::bytes;
 
 impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// A block of a class whose list is empty, or for a thread that has not come to this heap last.
@@ -44,7 +44,7 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// Takes a batch from the heap, as far as that goes without more memory. The owner's own cache, entered.
     fn refill(&self, cache: &Cache, class: usize) -> Option<NonNull<u8>> {
         let bin = cache.bin(class);
-        let wanted = batch(class);
+        let wanted = batch(bytes::<C>(size_of_class(class)));
         if bin.limit.get() < wanted {
             self.raise(cache, class, wanted);
         }
@@ -101,12 +101,15 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     fn make_room(&self, cache: &Cache, class: usize) {
         let bin = cache.bin(class);
         let limit = bin.limit.get();
-        let wanted = limit.max(batch(class)).saturating_mul(2).min(most(class));
+        let wanted = limit
+            .max(batch(bytes::<C>(size_of_class(class))))
+            .saturating_mul(2)
+            .min(most(bytes::<C>(size_of_class(class))));
         if limit < wanted {
             self.raise(cache, class, wanted);
         }
         if bin.limit.get() == limit {
-            let leave = (batch(class) * 2).min(limit.div_ceil(2));
+            let leave = (batch(bytes::<C>(size_of_class(class))) * 2).min(limit.div_ceil(2));
             self.flush(bin, class, limit - leave);
         }
     }
@@ -116,7 +119,7 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// Only one gives way at a time: with more, lists that are all in use would be emptied for each other's sake all the time.
     fn raise(&self, cache: &Cache, class: usize, wanted: u32) {
         let bin = cache.bin(class);
-        let size = bytes(size_of_class(class));
+        let size = bytes::<C>(size_of_class(class));
         if (wanted - bin.limit.get()) as usize * size > cache.spare.get() {
             let other = (cache.hand.get() + 1) % CLASSES;
             cache.hand.set(other);
@@ -139,7 +142,7 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
         }
         self.flush(bin, class, limit / 2);
         bin.limit.set(limit / 2);
-        cache.spare.set(cache.spare.get() + (limit - limit / 2) as usize * bytes(size_of_class(class)));
+        cache.spare.set(cache.spare.get() + (limit - limit / 2) as usize * bytes::<C>(size_of_class(class)));
     }
 
     /// Gives all blocks of a list but the `keep` ones freed last to the heap.

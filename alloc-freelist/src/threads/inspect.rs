@@ -13,7 +13,7 @@ use crate::check::Fault;
 use crate::config::Config;
 use crate::header::Header;
 use crate::lock::Held;
-use crate::size::bytes;
+use crate::zone::bytes;
 
 impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// As [`FreeList::check`](crate::FreeList::check), and the threads' caches too, whose blocks go back to the heap.
@@ -34,8 +34,8 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
         let mut allowed = cache.spare.get();
         for class in 1..CLASSES {
             let (bin, size) = (cache.bin(class), size_of_class(class));
-            allowed += bin.limit.get() as usize * bytes(size);
-            if bin.limit.get() > most(class) || bin.count.get() > bin.limit.get() {
+            allowed += bin.limit.get() as usize * bytes::<C>(size);
+            if bin.limit.get() > most(bytes::<C>(size)) || bin.count.get() > bin.limit.get() {
                 return fault("a thread caches no more than it may", 0);
             }
             let mut count = 0;
@@ -67,7 +67,7 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
         for cache in claims.caches() {
             for (class, bin) in cache.bins.iter().enumerate().skip(1) {
                 let count = bin.count.get() as usize;
-                sum.0 += count * (bytes(size_of_class(class)) - C::Header::BYTES);
+                sum.0 += count * (bytes::<C>(size_of_class(class)) - C::Header::BYTES);
                 sum.1 += count;
             }
         }

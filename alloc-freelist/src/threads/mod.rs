@@ -13,6 +13,8 @@ mod exchange;
 mod fence;
 mod inspect;
 mod pool;
+#[cfg(test)]
+mod steps;
 mod strategy;
 mod word;
 

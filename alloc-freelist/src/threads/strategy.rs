@@ -10,7 +10,7 @@ use super::SyncFreeList;
 use super::class::{class_for, class_of};
 use crate::config::Config;
 use crate::header::{Header, KnowsSize};
-use crate::size::{GRANULE, bytes};
+use crate::zone::{bytes, granules};
 
 /// Blocks of at most so many bytes are moved rather than resized in place, which takes the heap's lock.
 const MOVED: usize = 1024;
@@ -19,7 +19,7 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// The class of a request that any block of the class serves.
     #[inline(always)]
     fn class(layout: Layout) -> Option<usize> {
-        if layout.align() > GRANULE { None } else { Self::class_of_freed(layout) }
+        if layout.align() > C::Header::GRANULE { None } else { Self::class_of_freed(layout) }
     }
 
     /// The class of a block that is given back, where caches take it: blocks have the size of their class at any alignment.
@@ -31,7 +31,7 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// The class of blocks for so many bytes: never of wide ones.
     #[inline(always)]
     fn class_of_bytes(size: usize) -> Option<usize> {
-        if size >= C::WIDE { None } else { class_for(size, C::Header::BYTES, C::Header::MIN) }
+        if size >= C::WIDE { None } else { class_for(granules::<C>(size + C::Header::BYTES), C::Header::MIN) }
     }
 
     #[inline(always)]
@@ -92,7 +92,7 @@ impl<C: Config, B: Backend, W: Backend> SyncFreeList<C, B, W> {
     /// Whether a block of `old` bytes is better moved than asked of the heap to be `new` bytes large in place.
     #[inline]
     fn moves(old: Layout, new: Layout) -> bool {
-        Self::CACHES && old.size().max(new.size()) <= MOVED && old.align() <= GRANULE
+        Self::CACHES && old.size().max(new.size()) <= MOVED && old.align() <= C::Header::GRANULE
     }
 
     /// Whether blocks for both layouts are of one size.
@@ -152,7 +152,7 @@ unsafe impl<C: Config, B: Backend, W: Backend> Strategy for SyncFreeList<C, B, W
         }
         if !Self::moves(old, new) {
             // SAFETY: the caller's promises are the callee's.
-            if let Some(grown) = unsafe { self.list.grow_in_place(block, old, new) }? {
+            if let Some(grown) = unsafe { self.list.grow_uncopied(block, old, new) }? {
                 return Ok(grown);
             }
         }
@@ -204,7 +204,7 @@ where
             // SAFETY: the caller promises a live block of ours, whose header stands before it.
             let size = unsafe { C::Header::noted_size(block) };
             if size != 0 {
-                return bytes(size) - C::Header::BYTES;
+                return bytes::<C>(size) - C::Header::BYTES;
             }
         }
         // SAFETY: the caller's promises are the callee's.
@@ -216,16 +216,16 @@ where
             // SAFETY: the caller's promises are the callee's.
             return unsafe { self.list.reallocate(block, new_size) };
         }
-        let layout = Layout::from_size_align(new_size, GRANULE).map_err(|_| AllocError)?;
+        let layout = Layout::from_size_align(new_size, C::Header::GRANULE).map_err(|_| AllocError)?;
         // SAFETY: a live block of ours, as the caller promises.
         let old = unsafe { self.usable_size(block) };
-        let was = Layout::from_size_align(old, GRANULE).map_err(|_| AllocError)?;
+        let was = Layout::from_size_align(old, C::Header::GRANULE).map_err(|_| AllocError)?;
         if Self::is_same_block(was, layout) {
             return Ok(block);
         }
         if !Self::moves(was, layout) {
             // SAFETY: the caller's promises are the callee's.
-            if let Some(resized) = unsafe { self.list.resize_in_place(block, new_size) }? {
+            if let Some(resized) = unsafe { self.list.resize_uncopied(block, new_size) }? {
                 return Ok(resized);
             }
         }

@@ -3,21 +3,31 @@
 //! Order within each: the fit forgets blocks while the edge map still shows them as they were (some read it), then the
 //! map changes, then the blocks' own words.
 
-use super::Zone;
+use super::{Zone, bytes, granules};
 use crate::config::Config;
 use crate::fit::Fit;
 use crate::header::Header;
-use crate::size::{GRANULE, SHIFT, bytes, class_size, granules};
+use crate::size::class_size;
 
 /// Granules of a block for `size` bytes of payload, or more than any zone has.
 #[inline(always)]
 pub(crate) fn block_size<C: Config>(size: usize) -> usize {
-    let size = granules(size + C::Header::BYTES);
+    let size = granules::<C>(size + C::Header::BYTES);
     let size = if C::CLASSES { class_size(size) } else { size };
     if size < C::Header::MIN as usize { C::Header::MIN as usize } else { size }
 }
 
 impl<C: Config> Zone<C> {
+    /// What a free block must have beyond a request so that any such block will do, its size aside.
+    pub(crate) const MORE: u32 = if C::Header::EXACT { C::Header::MIN } else { 0 };
+
+    /// Whether a block of `size` granules can be cut from one of `found`: what is left over is a block, or nothing, or stays
+    /// with it.
+    #[inline(always)]
+    pub(crate) fn suits(found: u32, size: u32) -> bool {
+        found >= size && (!C::Header::EXACT || found == size || found - size >= C::Header::MIN)
+    }
+
     /// A block of `size` granules, in use.
     #[inline(always)]
     pub(crate) fn take(self, size: u32, requested: usize) -> Option<u32> {
@@ -42,7 +52,8 @@ impl<C: Config> Zone<C> {
     /// alignment leaves over before and after it is free.
     pub(crate) fn take_aligned(self, size: u32, align: usize, requested: usize) -> Option<u32> {
         // Enough for the worst place, including a lead that is too small for a block of its own.
-        let more = u32::try_from(align >> SHIFT).ok()?.checked_add(C::Header::MIN - 1)?;
+        let more =
+            u32::try_from(align >> C::Header::SHIFT).ok()?.checked_add(C::Header::MIN - 1 + Self::MORE)?;
         let enough = size.checked_add(more).filter(|&enough| enough < crate::size::MAX_ZONE)?;
         if let Some((at, found)) = C::Fit::take(self, enough) {
             let lead = self.lead(at, align)?;
@@ -50,7 +61,9 @@ impl<C: Config> Zone<C> {
         }
         // No block is large enough wherever it lies; one may lie well.
         let (at, found) = C::Fit::take(self, size)?;
-        if let Some(lead) = self.lead(at, align).filter(|&lead| found - size >= lead) {
+        if let Some(lead) =
+            self.lead(at, align).filter(|&lead| found - size >= lead && Self::suits(found - lead, size))
+        {
             return Some(self.carve_within(at, found, lead, size, requested));
         }
         C::Fit::insert(self, at, found);
@@ -59,14 +72,14 @@ impl<C: Config> Zone<C> {
 
     /// Granules to leave out at `at` so that the payload after them is aligned, and that they make a block or are none.
     fn lead(self, at: u32, align: usize) -> Option<u32> {
-        let payload = self.base().addr().get() + bytes(at) + C::Header::BYTES;
+        let payload = self.base().addr().get() + bytes::<C>(at) + C::Header::BYTES;
         let lead = payload.wrapping_neg() & (align - 1);
-        let lead = if lead > 0 && lead < bytes(C::Header::MIN) {
-            lead + align.max(bytes(C::Header::MIN))
+        let lead = if lead > 0 && lead < bytes::<C>(C::Header::MIN) {
+            lead + align.max(bytes::<C>(C::Header::MIN))
         } else {
             lead
         };
-        u32::try_from(lead / GRANULE).ok()
+        u32::try_from(lead / C::Header::GRANULE).ok()
     }
 
     /// Cuts a lead off a free block that the fit has forgotten, then carves the rest.
@@ -152,7 +165,7 @@ impl<C: Config> Zone<C> {
             return false;
         }
         let above = C::Header::free_size(self, end);
-        if old + above < new {
+        if !Self::suits(old + above, new) {
             return false;
         }
         C::Fit::remove(self, end, above);
@@ -172,11 +185,15 @@ impl<C: Config> Zone<C> {
         true
     }
 
-    /// Shrinks a used block from `old` to `new` granules, if what is left over makes a block.
-    pub(crate) fn cut_back(self, at: u32, old: u32, new: u32, requested: usize) {
+    /// Shrinks a used block from `old` to `new` granules, if what is left over makes a block; less stays with it, or goes to
+    /// a free block behind it where sizes are exact. `false` where that is needed and there is none: the block is as it was.
+    pub(crate) fn cut_back(self, at: u32, old: u32, new: u32, requested: usize) -> bool {
         if old - new < C::Header::MIN {
+            if C::Header::EXACT && old != new {
+                return self.cede(at + old, old - new);
+            }
             C::Header::become_used(self, at, old, requested);
-            return;
+            return true;
         }
         C::Header::cut(self, at + new, at);
         C::Header::become_used(self, at, new, requested);
@@ -186,5 +203,22 @@ impl<C: Config> Zone<C> {
         } else {
             self.merge(at + new, old - new);
         }
+        true
+    }
+
+    /// The free block at `end`, if one is there, gets the last `less` granules of the used block that ends there.
+    fn cede(self, end: u32, less: u32) -> bool {
+        let edges = self.edges();
+        if !edges.get(end) {
+            return false;
+        }
+        let above = C::Header::free_size(self, end);
+        C::Fit::remove(self, end, above);
+        // One after the other: they may share a bit, which then stays set.
+        edges.flip(end);
+        edges.flip(end - less);
+        C::Fit::insert(self, end - less, above + less);
+        C::Header::become_free(self, end - less, above + less);
+        true
     }
 }

@@ -4,12 +4,12 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::header::{HEADS, ZoneHeader};
-use super::{Zone, map};
+use super::{Zone, bytes, granules, map};
 use crate::coalesce::Coalesce;
 use crate::config::Config;
 use crate::fit::Fit;
 use crate::header::Header;
-use crate::size::{GRANULE, MAX_ZONE, SHIFT, bin_of, bytes, granules};
+use crate::size::{MAX_ZONE, bin_of};
 
 /// How far a zone may grow in place, which its bins must provide for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ const GROWN: usize = 8 << 20;
 impl<C: Config> Zone<C> {
     /// Where a zone's base lies in memory that starts at `start`, and its granules.
     fn layout(start: usize, size: usize) -> Option<(usize, u32)> {
-        let lead = (Self::PHASE.wrapping_sub(start)) % GRANULE;
-        let room = size.checked_sub(lead)? >> SHIFT;
+        let lead = (Self::PHASE.wrapping_sub(start)) % C::Header::GRANULE;
+        let room = size.checked_sub(lead)? >> C::Header::SHIFT;
         Some((lead, u32::try_from(room).unwrap_or(MAX_ZONE).min(MAX_ZONE)))
     }
 
@@ -39,19 +39,19 @@ impl<C: Config> Zone<C> {
 
     /// Bytes that quick lists may hold.
     fn budget(size: u32, limit: u32) -> usize {
-        let expected = if size < limit { bytes(size).max(GROWN) } else { bytes(size) };
+        let expected = if size < limit { bytes::<C>(size).max(GROWN) } else { bytes::<C>(size) };
         <C::Coalesce as Coalesce>::BUDGET.min(expected / 32)
     }
 
     /// Position of the first tables.
     fn tables_at(size: u32, limit: u32) -> u32 {
-        granules(Self::stacks_at(limit) + Self::stacks_bytes(Self::budget(size, limit))) as u32
+        granules::<C>(Self::stacks_at(limit) + Self::stacks_bytes(Self::budget(size, limit))) as u32
     }
 
     /// Granules of a block for tables that cover `capacity` granules.
     fn tables_size(capacity: u32) -> u32 {
-        let tables = C::Fit::table_bytes(capacity) + map::words(capacity) * 8 * C::Header::MAPS;
-        granules(C::Header::BYTES + tables) as u32
+        let tables = C::Fit::table_bytes(capacity) + map::words::<C>(capacity) * 8 * C::Header::MAPS;
+        granules::<C>(C::Header::BYTES + tables) as u32
     }
 
     /// Bytes of memory, at any address, for a zone that can hand out a block of `size` granules.
@@ -61,7 +61,8 @@ impl<C: Config> Zone<C> {
         // Tables for what is asked for and for themselves: their size is less than an eighth of it, and 1 KiB.
         let most = size as u32 + size as u32 / 8 + 1024;
         let own = Self::tables_at(most, limit) + Self::tables_size(most);
-        Some(bytes(own) + size * GRANULE + 2 * GRANULE)
+        let more = Self::MORE as usize + 2;
+        Some(bytes::<C>(own) + (size + more) * C::Header::GRANULE)
     }
 
     /// Makes a zone of `size` bytes at `start`, all of it free. `None` where they are too few.
@@ -96,7 +97,7 @@ impl<C: Config> Zone<C> {
         let (tables, first, size) = (header.tables.get(), header.first.get(), header.size.get());
         // What is zero already need not be touched: tables of a large zone are many pages.
         if !zeroed {
-            self.clear(HEADS, bytes(first) - HEADS);
+            self.clear(HEADS, bytes::<C>(first) - HEADS);
         }
         let limit = header.limit.get();
         self.lay_out_stacks(Self::stacks_at(limit), Self::budget(size, limit));
@@ -153,7 +154,7 @@ impl<C: Config> Zone<C> {
     pub(crate) unsafe fn lengthen(self, end: usize) -> bool {
         let header = self.header();
         let old = header.size.get();
-        let room = self.distance(end) >> SHIFT;
+        let room = self.distance(end) >> C::Header::SHIFT;
         let Some(mut size) = u32::try_from(room).ok().filter(|&size| size <= header.limit.get()) else {
             return false;
         };
@@ -190,12 +191,12 @@ impl<C: Config> Zone<C> {
         let header = self.header();
         let (was_at, was_size, was_covered) =
             (header.tables.get(), header.tables_size.get(), header.covered.get());
-        let (from, to) = (bytes(was_at) + C::Header::BYTES, bytes(at) + C::Header::BYTES);
-        self.clear(to, bytes(own) - C::Header::BYTES);
+        let (from, to) = (bytes::<C>(was_at) + C::Header::BYTES, bytes::<C>(at) + C::Header::BYTES);
+        self.clear(to, bytes::<C>(own) - C::Header::BYTES);
         for which in 0..C::Header::MAPS {
             let (from, to) =
-                (from + map::words(was_covered) * 8 * which, to + map::words(covered) * 8 * which);
-            for word in 0..map::words(was_covered) {
+                (from + map::words::<C>(was_covered) * 8 * which, to + map::words::<C>(covered) * 8 * which);
+            for word in 0..map::words::<C>(was_covered) {
                 self.write_wide(to + word * 8, self.read_wide(from + word * 8));
             }
         }
@@ -214,22 +215,5 @@ impl<C: Config> Zone<C> {
             header.first.set(was_at);
         }
         self.merge(was_at, was_size);
-    }
-
-    /// Calls `each` with the position and the size of every free block, from low to high, while it says `true`. The free
-    /// block itself may change meanwhile, its edges not. Whether all were shown.
-    pub(crate) fn for_each_free(self, each: &mut dyn FnMut(u32, u32) -> bool) -> bool {
-        let header = self.header();
-        let end = header.size.get();
-        let mut from = header.first.get();
-        while let Some(at) = self.edges().next(from, end) {
-            // A block that reaches the zone's end has its edge there, or none below it.
-            let stop = self.edges().next(at + 1, end).unwrap_or(end);
-            if !each(at, stop - at) {
-                return false;
-            }
-            from = stop + 1;
-        }
-        true
     }
 }

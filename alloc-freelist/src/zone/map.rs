@@ -1,11 +1,12 @@
-//! Maps of one bit for each granule, in the zone's own memory.
+//! Maps of one bit for each granule, or for each pair of granules, in the zone's own memory.
 
 use crate::config::Config;
+use crate::header::Header;
 use crate::zone::Zone;
 
 /// Words of a map that covers the granules `0..=capacity`.
-pub(crate) const fn words(capacity: u32) -> usize {
-    capacity as usize / 64 + 1
+pub(crate) const fn words<C: Config>(capacity: u32) -> usize {
+    (capacity >> C::Header::PAIR) as usize / 64 + 1
 }
 
 /// One of the zone's maps, by the place of its first word.
@@ -33,12 +34,14 @@ impl<C: Config> Map<C> {
 
     #[inline(always)]
     pub(crate) fn get(&self, at: u32) -> bool {
+        let at = at >> C::Header::PAIR;
         self.word(at as usize / 64) >> (at % 64) & 1 != 0
     }
 
     /// Inverts a bit, and says what it was.
     #[inline(always)]
     pub(crate) fn flip(&self, at: u32) -> bool {
+        let at = at >> C::Header::PAIR;
         let word = self.word(at as usize / 64);
         self.set_word(at as usize / 64, word ^ 1 << (at % 64));
         word >> (at % 64) & 1 != 0
@@ -46,12 +49,13 @@ impl<C: Config> Map<C> {
 
     #[inline]
     pub(crate) fn set(&self, at: u32, to: bool) {
+        let at = at >> C::Header::PAIR;
         let (index, bit) = (at as usize / 64, 1 << (at % 64));
         let word = self.word(index);
         self.set_word(index, if to { word | bit } else { word & !bit });
     }
 
-    /// The first set bit from `from` on that lies below `end`.
+    /// The first set bit from `from` on that lies below `end`, all three counted in bits: positions, where each has its own.
     pub(crate) fn next(&self, from: u32, end: u32) -> Option<u32> {
         if from >= end {
             return None;
@@ -71,7 +75,7 @@ impl<C: Config> Map<C> {
         }
     }
 
-    /// The last set bit at or below `from`.
+    /// The last set bit at or below `from`, as for [`next`](Self::next).
     pub(crate) fn previous(&self, from: u32) -> Option<u32> {
         let mut index = from as usize / 64;
         let mut word = self.word(index) & !0 >> (63 - from % 64);

@@ -6,16 +6,17 @@
 //!                         ^ maps, and what the fit adds; moves when the zone outgrows it
 //! ```
 //!
-//! Positions are granules (16 bytes) from the base, 32 bits wide, and 0 is nobody's: so a zone works at any address, and
+//! Positions are granules (16 bytes, or 8 of packed blocks) from the base, 32 bits wide, and 0 is nobody's: so a zone works at any address, and
 //! at several at once. The base is placed so that `base + 16 k + header` is a multiple of 16: what holders see is always
-//! aligned to that.
+//! aligned to that. (Of 8, for packed blocks.)
 //!
 //! # Who is free
 //!
 //! The **edge map** has a bit for each granule, set where a free block meets used bytes, on either side: no two free
 //! blocks touch, since they are merged at once. A block that is being freed is known to be used; so the bit at its start
 //! says whether its lower neighbour is free, and the bit at its end says it of the upper one. Freeing `[a, b)` inverts
-//! the bits `a` and `b`, and so does taking it: 0.8 % of the zone instead of a header on every block.
+//! the bits `a` and `b`, and so does taking it: 0.8 % of the zone instead of a header on every block. Two granules of packed
+//! blocks share a bit, see [`Packed`](crate::header::Packed).
 //!
 //! # Safety of this module and of those on it
 //!
@@ -24,6 +25,7 @@
 //! builds test it at every access. Nothing of this is public.
 
 pub(crate) mod carve;
+mod free;
 pub(crate) mod grow;
 mod header;
 pub(crate) mod map;
@@ -36,8 +38,19 @@ pub(crate) use header::{HEADS, QUICK, ZoneHeader};
 
 use crate::config::Config;
 use crate::header::Header;
-use crate::size::{GRANULE, SHIFT, bytes};
 use map::Map;
+
+/// Granules that hold `size` bytes. Sizes of layouts do not overflow.
+#[inline(always)]
+pub(crate) const fn granules<C: Config>(size: usize) -> usize {
+    (size + (C::Header::GRANULE - 1)) >> C::Header::SHIFT
+}
+
+/// Bytes of so many granules.
+#[inline(always)]
+pub(crate) const fn bytes<C: Config>(granules: u32) -> usize {
+    (granules as usize) << C::Header::SHIFT
+}
 
 /// A zone by its base. Whoever holds it keeps the memory alive.
 pub struct Zone<C: Config> {
@@ -68,7 +81,8 @@ impl<C: Config> PartialEq for Zone<C> {
 
 impl<C: Config> Zone<C> {
     /// What the base's address is, modulo the granule: blocks' headers end on multiples of it.
-    pub(crate) const PHASE: usize = (GRANULE - C::Header::BYTES % GRANULE) % GRANULE;
+    pub(crate) const PHASE: usize =
+        (C::Header::GRANULE - C::Header::BYTES % C::Header::GRANULE) % C::Header::GRANULE;
 
     /// The zone whose header lies at `base`.
     ///
@@ -104,7 +118,11 @@ impl<C: Config> Zone<C> {
 
     #[inline(always)]
     fn place<T>(self, place: usize) -> NonNull<T> {
-        debug_assert!(place + size_of::<T>() <= bytes(self.size()), "place {place:#x} of {:#x}", self.size());
+        debug_assert!(
+            place + size_of::<T>() <= bytes::<C>(self.size()),
+            "place {place:#x} of {:#x}",
+            self.size()
+        );
         // SAFETY: places lie in the zone (see the module's rule), which is within one allocation.
         unsafe { self.base.add(place) }.cast()
     }
@@ -146,7 +164,7 @@ impl<C: Config> Zone<C> {
     }
 
     pub(crate) fn clear(self, place: usize, size: usize) {
-        debug_assert!(place + size <= bytes(self.size()));
+        debug_assert!(place + size <= bytes::<C>(self.size()));
         // SAFETY: the range lies in the zone and is the caller's, who makes a table of it.
         unsafe { self.place::<u8>(place).write_bytes(0, size) };
     }
@@ -154,44 +172,52 @@ impl<C: Config> Zone<C> {
     /// A field of the block at a position, `offset` bytes from its start.
     #[inline(always)]
     pub(crate) fn field(self, at: u32, offset: usize) -> u32 {
-        self.read(bytes(at) + offset)
+        self.read(bytes::<C>(at) + offset)
     }
 
     #[inline(always)]
     pub(crate) fn set_field(self, at: u32, offset: usize, value: u32) {
-        self.write(bytes(at) + offset, value);
+        self.write(bytes::<C>(at) + offset, value);
     }
 
     /// Where free blocks meet used ones: see the module's page.
     #[inline(always)]
     pub(crate) fn edges(self) -> Map<C> {
-        Map::new(self, bytes(self.header().tables.get()) + C::Header::BYTES)
+        Map::new(self, bytes::<C>(self.header().tables.get()) + C::Header::BYTES)
     }
 
     /// Where blocks start. Only for headers that keep it.
     pub(crate) fn starts(self) -> Map<C> {
         debug_assert!(C::Header::TRUSTED);
         let header = self.header();
-        Map::new(self, bytes(header.tables.get()) + C::Header::BYTES + map::words(header.covered.get()) * 8)
+        Map::new(
+            self,
+            bytes::<C>(header.tables.get()) + C::Header::BYTES + map::words::<C>(header.covered.get()) * 8,
+        )
     }
 
     /// Where free blocks start. Only for headers that keep it.
     pub(crate) fn frees(self) -> Map<C> {
         debug_assert!(C::Header::TRUSTED);
         let header = self.header();
-        Map::new(self, bytes(header.tables.get()) + C::Header::BYTES + map::words(header.covered.get()) * 16)
+        Map::new(
+            self,
+            bytes::<C>(header.tables.get()) + C::Header::BYTES + map::words::<C>(header.covered.get()) * 16,
+        )
     }
 
     /// The place of what the fit keeps beside the maps.
     pub(crate) fn fit_tables(self) -> usize {
         let header = self.header();
-        bytes(header.tables.get()) + C::Header::BYTES + map::words(header.covered.get()) * 8 * C::Header::MAPS
+        bytes::<C>(header.tables.get())
+            + C::Header::BYTES
+            + map::words::<C>(header.covered.get()) * 8 * C::Header::MAPS
     }
 
     /// What the holder of the block at a position sees.
     #[inline(always)]
     pub(crate) fn payload(self, at: u32) -> NonNull<u8> {
-        self.place(bytes(at) + C::Header::BYTES)
+        self.place(bytes::<C>(at) + C::Header::BYTES)
     }
 
     /// Bytes from the base to an address: at most the zone's size where the address lies in the zone.
@@ -202,12 +228,12 @@ impl<C: Config> Zone<C> {
 
     #[inline(always)]
     pub(crate) fn contains(self, address: usize) -> bool {
-        self.distance(address) < bytes(self.size())
+        self.distance(address) < bytes::<C>(self.size())
     }
 
     /// The position of the block whose holder sees `payload`, which is a block of this zone.
     #[inline(always)]
     pub(crate) fn position(self, payload: NonNull<u8>) -> u32 {
-        ((self.distance(payload.addr().get()) - C::Header::BYTES) >> SHIFT) as u32
+        ((self.distance(payload.addr().get()) - C::Header::BYTES) >> C::Header::SHIFT) as u32
     }
 }

@@ -59,6 +59,12 @@ stamp! {
     good_none: fit::Good, header::None, Immediate;
     good_none_deferred: fit::Good, header::None, Deferred;
     good_none_classed: fit::Good, header::None, Classed;
+    good_packed: fit::Good, header::Packed, Immediate;
+    good_packed_deferred: fit::Good, header::Packed, Deferred;
+    good_packed_classed: fit::Good, header::Packed, Classed;
+    best_packed: fit::Best, header::Packed, Immediate;
+    best_packed_deferred: fit::Best, header::Packed, Deferred<256, 4096>;
+    best_packed_classed: fit::Best, header::Packed, Classed<65536>;
     good_sized: fit::Good, header::Sized, Immediate, sized;
     good_sized_classed: fit::Good, header::Sized, Classed<65536>, sized;
     first_checked_classed: fit::First, Checked<Keyed>, Classed, sized;
@@ -123,6 +129,8 @@ conformance! {
     in_memory: in_shared_memory::<Policy>(&mut buffer()), sync, limits = FIXED, exhaustible;
     in_memory_deferred: in_shared_memory::<Policy<fit::Best, header::Sized, Deferred>>(&mut buffer()), sync,
         limits = FIXED, exhaustible;
+    in_memory_packed: in_shared_memory::<Policy<fit::Good, header::Packed, Deferred>>(&mut buffer()), sync,
+        limits = FIXED, exhaustible;
     locked: LockedFreeList::new(), sync;
     cached: SyncFreeList::new(), sync;
     cached_none: cached::<fit::First, header::None, Immediate>(), sync;
@@ -130,6 +138,8 @@ conformance! {
     cached_best: cached::<fit::Best, header::Sized, Immediate>(), sized, sync;
     cached_next: cached::<fit::Next, header::None, Deferred>(), sync;
     cached_classed: cached::<fit::Good, header::Sized, Classed>(), sized, sync;
+    cached_packed: cached::<fit::Good, header::Packed, Deferred>(), sync;
+    cached_best_packed: cached::<fit::Best, header::Packed, Immediate>(), sync;
     cached_checked: cached::<fit::Good, Checked<Keyed>, Deferred>(), sized, sync;
     cached_in_a_region: cached_in_a_region(&mut buffer()), sync, limits = FIXED.serving(BUFFER / 8), exhaustible;
     shared_sized: Shared::<Policy<fit::Good, header::Sized, Deferred>>::from_parts(
