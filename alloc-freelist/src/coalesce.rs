@@ -27,15 +27,15 @@ pub struct Immediate;
 
 /// Later: freed blocks of up to `BYTES` bytes (at most 1024, headers included; 1016 of packed ones) wait in quick lists of
 /// one exact size each, from which the next request of that size is served in a few instructions, and without a look at
-/// the block. A list holds 128 blocks, or its share of `BUDGET` bytes, or of 1/32 of its zone (of 8 MiB where that grows).
-/// A free that exceeds that merges those that have waited longest, 32 or half of the list; all lists are merged before the
-/// heap grows or refuses a request.
+/// the block. A list holds 32 blocks, or its share of `BUDGET` bytes, or of 1/32 of its zone (of 8 MiB where that grows).
+/// A free that exceeds that merges the half of the list that has waited longest; all lists are merged before the heap grows
+/// or refuses a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deferred<const BYTES: usize = 1024, const BUDGET: usize = 1048576>;
 
 /// Later, and in classes: as [`Deferred`], with quick lists for blocks of up to 31 KiB. For this, requests above 512 bytes are
-/// rounded up to one of 16 sizes for each doubling, which wastes 3 % of them on average, and blocks grow up to 4 KiB by
-/// moving. Nearly every request is served in a few instructions, whatever its size. (Half of 31 KiB, and of 512 bytes, for
+/// rounded up to one of 16 sizes for each doubling, which wastes 3 % of them on average, and blocks of up to 4 KiB are
+/// moved to grow and to shrink. Nearly every request is served in a few instructions, whatever its size. (Half of 31 KiB, and of 512 bytes, for
 /// packed blocks.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Classed<const BUDGET: usize = 4194304>;

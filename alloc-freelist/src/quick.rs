@@ -19,10 +19,7 @@ use crate::size::{LARGEST_CLASS, bin_for, bin_of, class_size, least_of_bin};
 use crate::zone::{QUICK, Zone, bytes, granules};
 
 /// Blocks in one list at most.
-const DEPTH: usize = 128;
-
-/// Blocks of a full list that are merged at once.
-const SPILL: usize = 32;
+const DEPTH: usize = 32;
 
 /// Bytes of a place for a position.
 const SLOT: usize = size_of::<u32>();
@@ -212,13 +209,13 @@ impl<C: Config> Zone<C> {
         place
     }
 
-    /// Merges those blocks of a list that have waited longest: half of them, or [`SPILL`]. Whether there is room in it then.
+    /// Merges the half of a list that has waited longest. Whether there is room in it then.
     #[cold]
     #[inline(never)]
     fn spill(self, list: usize) -> bool {
         let (bottom, top) = (self.bottom(list), self.top(list).get() as usize);
         let count = (top - bottom) / SLOT;
-        let out = count.div_ceil(2).min(SPILL);
+        let out = count.div_ceil(2);
         let size = Self::size_in(list);
         for index in 1..=out {
             let at = self.read(bottom + index * SLOT);
@@ -236,7 +233,7 @@ impl<C: Config> Zone<C> {
     pub(crate) fn flush(self) -> bool {
         let mut any = false;
         for list in 1..=Self::LISTS {
-            // A half, rounded up, until nothing is left.
+            // The half that is rounded up, until nothing is left.
             while self.spill(list) {
                 any = true;
             }
@@ -386,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_list_merges_the_blocks_that_waited_longest() {
+    fn a_full_list_merges_the_half_that_waited_longest() {
         let mut memory = memory(16 << 20);
         let heap = FixedFreeList::<Lists>::over_in(&mut memory);
         let blocks: std::vec::Vec<_> = (0..DEPTH + 1).map(|_| take(&heap, 64)).collect();
@@ -395,9 +392,9 @@ mod tests {
             assert_eq!(cached(&heap), index as u64 + 1);
         }
         give(&heap, blocks[DEPTH], 64);
-        assert_eq!(cached(&heap), (DEPTH - SPILL) as u64 + 1);
+        assert_eq!(cached(&heap), DEPTH as u64 / 2 + 1);
         heap.check().expect("a whole heap");
-        for index in (SPILL..=DEPTH).rev() {
+        for index in (DEPTH / 2..=DEPTH).rev() {
             assert_eq!(take(&heap, 64), blocks[index], "the block freed last comes first");
         }
         assert_eq!(cached(&heap), 0);
@@ -426,8 +423,28 @@ mod tests {
         }
         assert!(shrunk::<Lists>(64, 960));
         assert!(!shrunk::<Lists>(64, 1040), "no list is for so large a rest");
-        assert!(shrunk::<Classes>(64, 960));
-        assert!(!shrunk::<Classes>(16, 1024 - 16 - 480), "no list is for a rest of no class");
+        assert!(shrunk::<Classes>(5120, 1024));
+        assert!(!shrunk::<Classes>(4352, 12032), "no list is for a rest of no class");
+    }
+
+    /// A block that is cut is one less of its class, and what is left over of it is hardly ever asked for.
+    #[test]
+    fn small_blocks_of_classes_shrink_by_moving() {
+        let mut memory = memory(16 << 20);
+        let heap = FixedFreeList::<Classes>::over_in(&mut memory);
+        let (block, small) = (take(&heap, 1024), take(&heap, 64));
+        give(&heap, small, 64);
+        // SAFETY: the block is live, and has so many bytes.
+        unsafe { block.write_bytes(0x5a, 64) };
+        // SAFETY: the block was taken with this layout, and becomes no larger.
+        let moved = unsafe { heap.shrink(block, layout(1024, 8), layout(64, 8)) };
+        assert_eq!(moved, Ok(small));
+        // SAFETY: the block is live, and keeps what was written.
+        assert!(unsafe { core::slice::from_raw_parts(small.as_ptr(), 64) }.iter().all(|&byte| byte == 0x5a));
+        assert_eq!(take(&heap, 1024), block, "it is whole");
+        give(&heap, block, 1024);
+        give(&heap, small, 64);
+        heap.check().expect("a whole heap");
     }
 
     #[test]

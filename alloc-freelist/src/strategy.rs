@@ -13,7 +13,7 @@ use crate::header::{Header, KnowsSize};
 use crate::lock::{Held, Lock};
 use crate::zone::Zone;
 
-/// Blocks of at most so many bytes are moved rather than grown in place, where quick lists serve all sizes.
+/// Blocks of at most so many bytes are moved rather than resized in place, where quick lists serve all sizes.
 const MOVED: usize = 4096;
 
 impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
@@ -24,7 +24,8 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
         !C::Header::SIZED && lists.0.is_some() && lists.0 == lists.1
     }
 
-    /// Whether a block that grows is moved without a look at what follows it: quick lists take less time than bins do.
+    /// Whether a block is moved without a look at what follows it: quick lists take less time than bins do, and a block that is
+    /// cut leaves less than a block of its class, to be merged later.
     #[inline(always)]
     fn moves(old: Layout, new: Layout) -> bool {
         C::Coalesce::CLASSES
@@ -164,6 +165,12 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
     unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
         if Self::is_same_block(old, new) {
             return Ok(block);
+        }
+        if Self::moves(old, new) {
+            // SAFETY: the caller's promises are the callee's. Refused, the block may still be cut where it is.
+            if let Ok(moved) = unsafe { move_block(self, block, old, new) } {
+                return Ok(moved);
+            }
         }
         // SAFETY: the caller's promises are the callee's.
         match unsafe { self.shrink_in_place(block, old, new) }? {

@@ -147,6 +147,7 @@ pub(crate) trait Running {
 }
 
 struct Run<A: Arena, S: Access<A>> {
+    name: &'static str,
     arena: S,
     workers: Vec<Worker>,
     of: std::marker::PhantomData<fn() -> A>,
@@ -156,26 +157,32 @@ struct Run<A: Arena, S: Access<A>> {
 pub(crate) fn run<A: Arena + 'static>(live: usize, threads: usize) -> Box<dyn Running> {
     let arena = A::over(memory::fresh(ARENA));
     if threads == 1 {
-        started(Alone(arena), live, threads)
+        started(A::NAME, Alone(arena), live, threads)
     } else {
-        started(Locked(RawLock::new(), arena), live, threads)
+        started(A::NAME, Locked(RawLock::new(), arena), live, threads)
     }
+}
+
+/// A run of one thread under a lock, as if there could be others.
+pub(crate) fn run_locked<A: Arena + 'static>(name: &'static str, live: usize) -> Box<dyn Running> {
+    started(name, Locked(RawLock::new(), A::over(memory::fresh(ARENA))), live, 1)
 }
 
 /// A run whose threads all use the arena as it is.
 pub(crate) fn run_shared<A: Arena + Sync + 'static>(live: usize, threads: usize) -> Box<dyn Running> {
-    started::<A>(Shared(A::over(memory::fresh(ARENA))), live, threads)
+    started::<A>(A::NAME, Shared(A::over(memory::fresh(ARENA))), live, threads)
 }
 
 /// A run that has come to its number of live blocks.
 fn started<A: Arena + 'static>(
+    name: &'static str,
     arena: impl Access<A> + 'static,
     live: usize,
     threads: usize,
 ) -> Box<dyn Running> {
     let workers = (0..threads).map(|seed| Worker::new(seed as u64 + 1, live / threads)).collect();
     // In its box before it is used: some allocators must not be moved then.
-    let mut run = Box::new(Run { arena, workers, of: std::marker::PhantomData::<fn() -> A> });
+    let mut run = Box::new(Run { name, arena, workers, of: std::marker::PhantomData::<fn() -> A> });
     for _ in 0..(live * 4).div_ceil(OPS).max(2) {
         run.round();
     }
@@ -184,7 +191,7 @@ fn started<A: Arena + 'static>(
 
 impl<A: Arena, S: Access<A>> Running for Run<A, S> {
     fn name(&self) -> &'static str {
-        A::NAME
+        self.name
     }
 
     fn round(&mut self) -> f64 {

@@ -12,7 +12,7 @@ mod peers;
 mod random;
 mod worst;
 
-use actions::{Running, run, run_shared};
+use actions::{Running, run, run_locked, run_shared};
 use alloc_freelist::FixedFreeList;
 use peers::{Buddy, Caches, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Packed, Rlsf, Sized, Talc};
 
@@ -64,6 +64,10 @@ fn throughput() {
             run::<Dlmalloc>(live, threads),
             run::<Buddy>(live, threads),
         ];
+        // What a heap for several threads costs the only one.
+        if threads == 1 {
+            runs.push(run_locked::<Talc>("talc, locked", live));
+        }
         // A list walk over thousands of free blocks would take the rest of the day.
         if live <= 2_000 {
             runs.push(run::<LinkedList>(live, threads));
