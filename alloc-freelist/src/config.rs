@@ -40,7 +40,7 @@ pub trait Config: 'static {
     ///
     /// Memory that is never touched costs address space alone, where the backend maps pages; and the larger a zone, the easier it
     /// is to find room in it for large blocks among small ones.
-    const GROW: usize = 4 << 20;
+    const GROW: usize = 8 << 20;
 
     /// The heap grows by its own size divided by this, where that is more than [`GROW`](Self::GROW): 4 means by a quarter.
     /// 0 means by `GROW` always, which keeps the heap small and makes the number of system calls linear in its size.

@@ -115,9 +115,19 @@ fn walks_show_cached_blocks_where_headers_tell() {
     heap.check().expect("a whole heap");
 }
 
+/// Zones that are small beside what comes and goes, so that what is lost shows in their number.
+struct Steps;
+
+impl Config for Steps {
+    type Fit = fit::Good;
+    type Header = header::None;
+    type Coalesce = Deferred;
+    const GROW: usize = 256 << 10;
+}
+
 #[test]
 fn blocks_come_back_from_other_threads() {
-    let heap = SyncFreeList::new();
+    let heap = SyncFreeList::<Steps>::with_policy();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel::<Vec<Sent>>(4);
         let heap = &heap;
@@ -199,7 +209,7 @@ fn what_idle_threads_cache_is_taken_back_before_a_request_is_refused() {
 #[test]
 fn what_ended_threads_cached_goes_on_being_used() {
     let source = Counting::new(PagesBackend::new(Os));
-    let heap = SyncFreeList::<Policy, _, _>::from_parts(&source, &source);
+    let heap = SyncFreeList::<Steps, _, _>::from_parts(&source, &source);
     for round in 0..100 {
         ended(|| warm(&heap, 2000, 30));
         assert_eq!(figures(&heap).0, 0, "after round {round}");
