@@ -114,14 +114,16 @@ mod tests {
     fn disguise(block: NonNull<u8>, size: usize, kind: u32) {
         let word = match kind % 5 {
             0 => 1 << 31,
-            1 => (1 << 31) | (kind >> 8) % 8,
+            1 => (1 << 31) | ((kind >> 8) % 8),
             2 => (kind >> 8) % 8,
             3 => u32::MAX,
             _ => 0,
         };
         for place in (0..size / 4 * 4).step_by(4) {
             // SAFETY: within a block of the test's.
-            unsafe { block.add(place).cast::<u32>().write(word) };
+            let at = unsafe { block.add(place) };
+            // SAFETY: as above; blocks are aligned to 8, and `place` to 4.
+            unsafe { at.cast::<u32>().write(word) };
         }
     }
 
@@ -152,13 +154,12 @@ mod tests {
                 14 | 15 if !live.is_empty() => {
                     let (block, old) = live[index];
                     let new = layout((word >> 12) as usize % 400, old.align());
-                    // SAFETY: the block is live, with this layout.
-                    let moved = unsafe {
-                        if new.size() < old.size() {
-                            heap.shrink(block, old, new)
-                        } else {
-                            heap.grow(block, old, new)
-                        }
+                    let moved = if new.size() < old.size() {
+                        // SAFETY: the block is live, with this layout.
+                        unsafe { heap.shrink(block, old, new) }
+                    } else {
+                        // SAFETY: as above.
+                        unsafe { heap.grow(block, old, new) }
                     };
                     if let Ok(moved) = moved {
                         disguise(moved, new.size().next_multiple_of(8).max(16), word >> 5);
