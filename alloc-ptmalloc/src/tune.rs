@@ -78,7 +78,7 @@ impl<B: Backend, S: Slot> Ptmalloc<B, S> {
         self.fix(count, |tunables| &tunables.n_mmaps_max)
     }
 
-    /// `M_ARENA_MAX`: there are so many arenas at most; 0 for two to a processor, or eight in the
+    /// `M_ARENA_MAX`: there are so many arenas at most; 0 for three to two processors, or eight to each in the
     /// eras of glibc. Arenas that are there stay.
     ///
     /// # Errors
