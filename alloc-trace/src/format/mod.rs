@@ -35,7 +35,8 @@
 //! | 40..48 | ticks when the block was written |
 //! | 48..56 | nanoseconds then |
 //!
-//! * *Events*: see [`event`]. Times are counted in units of 32 ticks.
+//! * *Events*: see [`event`]. Times are counted in units of 32 ticks. An event may have the time of the thread's event before it,
+//!   32 in a row at most, and none that is over ten milliseconds older than its own.
 //! * *Frames*: the number of the first, then for each the zigzag difference of its return address from the one before, and
 //!   the difference of its number from its parent's; 0 there marks a number that stands for nothing.
 //! * *Modules*: lowest address, end, bias (8 bytes each), length and bytes of the build id (1 + n), and of the path (2 + n).
