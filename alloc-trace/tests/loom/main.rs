@@ -86,6 +86,7 @@ fn figures_agree_with_each_other() {
 #[test]
 fn a_block_of_another_is_never_taken_for_ones_own() {
     explore(3, owned::by_the_table);
+    explore(3, owned::by_the_table_between_others);
     explore(0, owned::own_places_are_known);
 }
 

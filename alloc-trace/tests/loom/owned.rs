@@ -80,14 +80,17 @@ const MINE: u32 = 1;
 const THEIRS: u32 = 2;
 
 /// A block goes from one thread to another by way of the program, and its place comes back by way of the heap. Meanwhile each
-/// has events at an address of its own, whose word is in the same place.
-fn goes_there_and_back<T: Table>() {
+/// has events at an address of its own, whose word is in the same place; with `before`, the other one before it as well.
+fn goes_there_and_back<T: Table>(before: bool) {
     let shared = Arc::new((T::make(), AtomicUsize::new(0)));
     shared.0.touch(SHARED, MINE);
     // From here on the other thread may have it.
     let other = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
+            if before {
+                shared.0.touch(OTHER, THEIRS);
+            }
             assert!(!shared.0.freed(SHARED, THEIRS), "taken for its own, and another's");
             shared.1.store(SHARED, Ordering::Release);
             shared.0.touch(OTHER + 0x100, THEIRS);
@@ -111,17 +114,21 @@ pub(crate) fn own_places_are_known() {
 }
 
 pub(crate) fn by_the_table() {
-    goes_there_and_back::<Owners>();
+    goes_there_and_back::<Owners>(false);
+}
+
+pub(crate) fn by_the_table_between_others() {
+    goes_there_and_back::<Owners>(true);
 }
 
 pub(crate) fn by_allocations_alone() {
-    goes_there_and_back::<Deaf>();
+    goes_there_and_back::<Deaf>(false);
 }
 
 pub(crate) fn by_threads_alone() {
-    goes_there_and_back::<Threads>();
+    goes_there_and_back::<Threads>(true);
 }
 
 pub(crate) fn by_each_for_itself() {
-    goes_there_and_back::<Private>();
+    goes_there_and_back::<Private>(false);
 }
