@@ -80,15 +80,24 @@ pub trait Header: Sealed {
 
     /// The block at `at` is in use and has `size` granules. `requested` are the bytes asked for.
     #[doc(hidden)]
-    fn become_used<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32, requested: usize);
+    #[inline(always)]
+    fn become_used<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32, requested: usize) {
+        let _ = (zone, at, size, requested);
+    }
 
     /// The block at `at`, in use for the maps, goes to a quick list.
     #[doc(hidden)]
-    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32);
+    #[inline(always)]
+    fn become_cached<C: Config<Header = Self>>(zone: Zone<C>, at: u32) {
+        let _ = (zone, at);
+    }
 
     /// The block at `at` leaves a quick list to be used again.
     #[doc(hidden)]
-    fn leave_cache<C: Config<Header = Self>>(zone: Zone<C>, at: u32, requested: usize);
+    #[inline(always)]
+    fn leave_cache<C: Config<Header = Self>>(zone: Zone<C>, at: u32, requested: usize) {
+        let _ = (zone, at, requested);
+    }
 
     /// A block starts at `at` from now on; the one before it starts at `before`.
     #[doc(hidden)]
@@ -110,9 +119,13 @@ pub trait Header: Sealed {
         at
     }
 
-    /// Size of a block in use, where its header is to be believed: not for [`None`].
+    /// Size of a block in use, where its header is to be believed: not where there is none.
     #[doc(hidden)]
-    fn used_size<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32;
+    #[inline(always)]
+    fn used_size<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32 {
+        let _ = (zone, at);
+        0
+    }
 
     /// Whether the block at `at`, in use for the maps, lies in a quick list.
     #[doc(hidden)]
@@ -156,7 +169,10 @@ pub trait Header: Sealed {
     /// The block in use whose holder sees `address`, which lies in the zone; or what is wrong with it. Looks only where
     /// [`TRUSTED`](Self::TRUSTED).
     #[doc(hidden)]
-    fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse>;
+    #[inline(always)]
+    fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
+        Ok(((zone.distance(address) - Self::BYTES) >> Self::SHIFT) as u32)
+    }
 
     /// Whether the header of the block at `at` is whole. The block is one by the maps.
     #[doc(hidden)]

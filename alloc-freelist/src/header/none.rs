@@ -1,7 +1,5 @@
 //! Blocks without a header.
 
-use alloc_core::Misuse;
-
 use super::Header;
 use crate::config::Config;
 use crate::zone::{Zone, bytes};
@@ -52,23 +50,5 @@ impl Header for None {
     #[inline(always)]
     fn become_free<C: Config<Header = Self>>(zone: Zone<C>, at: u32, size: u32) {
         become_free(zone, at, size);
-    }
-
-    #[inline(always)]
-    fn become_used<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32, _size: u32, _requested: usize) {}
-
-    #[inline(always)]
-    fn become_cached<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32) {}
-
-    #[inline(always)]
-    fn leave_cache<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32, _requested: usize) {}
-
-    fn used_size<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32) -> u32 {
-        0
-    }
-
-    #[inline(always)]
-    fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
-        Ok((zone.distance(address) >> C::Header::SHIFT) as u32)
     }
 }

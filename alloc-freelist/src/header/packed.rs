@@ -13,8 +13,6 @@
 //!
 //! The tag is a bit that `prev` never has. It is set in a block's last word too, which in the smallest block is the same one.
 
-use alloc_core::Misuse;
-
 use super::Header;
 use crate::config::Config;
 use crate::zone::{Zone, bytes};
@@ -64,25 +62,7 @@ impl Header for Packed {
     }
 
     #[inline(always)]
-    fn become_used<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32, _size: u32, _requested: usize) {}
-
-    #[inline(always)]
-    fn become_cached<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32) {}
-
-    #[inline(always)]
-    fn leave_cache<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32, _requested: usize) {}
-
-    #[inline(always)]
     fn start_in_pair<C: Config<Header = Self>>(zone: Zone<C>, at: u32) -> u32 {
         if zone.field(at, MARK) & TAG != 0 { at } else { at + 1 }
-    }
-
-    fn used_size<C: Config<Header = Self>>(_zone: Zone<C>, _at: u32) -> u32 {
-        0
-    }
-
-    #[inline(always)]
-    fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
-        Ok((zone.distance(address) >> Self::SHIFT) as u32)
     }
 }

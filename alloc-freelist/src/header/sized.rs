@@ -2,8 +2,6 @@
 
 use core::ptr::NonNull;
 
-use alloc_core::Misuse;
-
 use super::{Header, none};
 use crate::config::Config;
 use crate::zone::Zone;
@@ -98,10 +96,5 @@ impl Header for Sized {
         let word = unsafe { word(payload, SIZE) };
         // SAFETY: written when the block was handed out.
         unsafe { word.read() }
-    }
-
-    #[inline(always)]
-    fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
-        Ok(((zone.distance(address) - Self::BYTES) >> C::Header::SHIFT) as u32)
     }
 }
