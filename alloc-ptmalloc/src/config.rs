@@ -35,11 +35,12 @@ pub enum CheckLevel {
 /// When the kernel is asked for huge pages. Where it uses them unasked, heaps are kept from that until they are to have them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HugePages {
-    /// Never.
+    /// Never. The default, as under glibc: whether a huge page is there at once or takes many milliseconds is the machine's
+    /// doing (`docs/decisions/0011-huge-pages.md`).
+    #[default]
     Never,
     /// Where an arena is large, and behind large blocks, that are not for zeroed memory: where a huge page that is begun is
     /// likely to be used.
-    #[default]
     Large,
     /// Behind every heap and mapping: fewest faults, and 2 MiB for what is begun of each.
     Always,
@@ -68,7 +69,7 @@ pub struct Config {
     pub tcache_bytes: usize,
     /// Milliseconds that free memory stays with the process before it is given back.
     pub purge_delay: u32,
-    /// When huge pages are asked for; in the eras of glibc never, unless set.
+    /// When huge pages are asked for.
     pub huge_pages: HugePages,
     /// Not 0: new blocks are filled with its complement, freed ones with it.
     pub perturb: u8,
@@ -105,10 +106,7 @@ impl Config {
             tcache_max: 1032,
             tcache_bytes: 512 << 10,
             purge_delay: 50,
-            huge_pages: match era {
-                Era::Classic | Era::Modern => HugePages::Never,
-                Era::Ours => HugePages::Large,
-            },
+            huge_pages: HugePages::Never,
             perturb: 0,
             check: CheckLevel::Default,
             on_misuse: OnMisuse::Abort,

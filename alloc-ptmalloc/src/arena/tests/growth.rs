@@ -11,7 +11,7 @@ use alloc_testkit::fault::Poisoning;
 use super::memory::{Cramped, Stale, clean, fill, holds, usable};
 use super::{ERAS, Rig};
 use crate::chunk::Chunk;
-use crate::config::{Config, Era};
+use crate::config::{Config, Era, HugePages};
 use crate::heap::{self, Heap};
 use crate::owner;
 use crate::size::MIN_CHUNK;
@@ -334,7 +334,8 @@ fn chunks_of_other_arenas_say_so() {
 fn huge_pages_are_asked_for_when_an_arena_is_large_and_only_then() {
     let os = FakeOs::new(4096);
     {
-        let rig = Rig::with(PagesBackend::new(&os), Config::new(Era::Ours));
+        let config = Config { huge_pages: HugePages::Large, ..Config::new(Era::Ours) };
+        let rig = Rig::with(PagesBackend::new(&os), config);
         let fill = |rig: &Rig<_>, mib: usize| {
             for _ in 0..mib {
                 rig.allocate(MIB);
@@ -362,9 +363,11 @@ fn huge_pages_are_asked_for_when_an_arena_is_large_and_only_then() {
         }
     }
     os.assert_all_released();
-    let rig = Rig::with(PagesBackend::new(&os), Config::new(Era::Classic));
-    rig.allocate(20 * MIB);
-    assert_eq!(os.huge(), 0, "glibc does not");
+    for era in super::ERAS {
+        let rig = Rig::with(PagesBackend::new(&os), Config::new(era));
+        rig.allocate(20 * MIB);
+        assert_eq!(os.huge(), 0, "{era:?}: only where the user says so");
+    }
 }
 
 #[test]
