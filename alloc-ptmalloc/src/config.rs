@@ -91,7 +91,7 @@ impl Config {
             arena_max: 0,
             mmap_threshold: match era {
                 Era::Classic | Era::Modern => 128 << 10,
-                Era::Ours => 8 << 20,
+                Era::Ours => MMAP_THRESHOLD_MAX,
             },
             dynamic_threshold: true,
             n_mmaps_max: 65536,

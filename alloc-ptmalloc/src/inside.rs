@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn who_interrupts_the_heap_is_told_and_never_waits() {
         let small = HEAP.malloc(100).unwrap();
-        let large = HEAP.malloc(20 << 20).unwrap();
+        let large = HEAP.malloc(40 << 20).unwrap();
         let kept = HEAP.malloc(40).unwrap();
         let aligned = Layout::from_size_align(100, 256).unwrap();
         let on_line = HEAP.allocate(aligned).unwrap();

@@ -100,7 +100,7 @@ deaths! {
         free(&heap, blocks[1]);
         free(&heap, blocks[0]);
     };
-    mapped_twice: OURS, 9_000_000, "foreign pointer at {address}: no memory of this strategy is there", |heap, blocks| {
+    mapped_twice: OURS, 40_000_000, "foreign pointer at {address}: no memory of this strategy is there", |heap, blocks| {
         free(&heap, blocks[0]);
         free(&heap, blocks[0]);
     };

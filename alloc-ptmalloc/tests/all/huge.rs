@@ -93,21 +93,21 @@ fn large_requests_get_them_where_they_fit_in() {
 
 #[test]
 fn a_mapping_has_one_kind_of_pages() {
-    let (block, asked) = ranges(Era::Ours, 16 * MIB, false);
+    let (block, asked) = ranges(Era::Ours, 40 * MIB, false);
     let [(start, size)] = asked[..] else { panic!("{asked:?}") };
-    assert!(start < block && start + size >= block + 16 * MIB, "the whole of it: {asked:?}");
+    assert!(start < block && start + size >= block + 40 * MIB, "the whole of it: {asked:?}");
 }
 
 #[test]
 fn others_get_none() {
-    for (bytes, zeroed) in [(16 * MIB, true), (3 * MIB, false)] {
+    for (bytes, zeroed) in [(40 * MIB, true), (3 * MIB, false)] {
         assert_eq!(ranges(Era::Ours, bytes, zeroed).1, [], "{bytes} bytes, zeroed: {zeroed}");
     }
     let asked = ranges(Era::Ours, 7 * MIB, true).1;
     assert_eq!(asked.len(), 1, "the arena, not the block: {asked:?}");
 }
 
-/// Fills an arena with small blocks, then grows one from 16 MiB to 32. What was asked for, and what shall have none.
+/// Fills an arena with small blocks, then grows one from 40 MiB to 80. What was asked for, and what shall have none.
 fn after_much(config: Config) -> [Vec<(usize, usize)>; 2] {
     let backend = Advised::new();
     let heap = Ptmalloc::with_backend(&backend, config);
@@ -115,9 +115,9 @@ fn after_much(config: Config) -> [Vec<(usize, usize)>; 2] {
     for _ in 0..20 * MIB / 1024 {
         heap.allocate(layout(1000)).expect("memory");
     }
-    let block = heap.allocate(layout(16 * MIB)).expect("memory");
+    let block = heap.allocate(layout(40 * MIB)).expect("memory");
     // SAFETY: a live block of this heap, of this layout, which gets larger.
-    unsafe { heap.grow(block, layout(16 * MIB), layout(32 * MIB)) }.expect("memory");
+    unsafe { heap.grow(block, layout(40 * MIB), layout(80 * MIB)) }.expect("memory");
     drop(heap);
     [backend.ranges, backend.spared].map(|ranges| ranges.into_inner().expect("no panic"))
 }

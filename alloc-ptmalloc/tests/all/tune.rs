@@ -24,12 +24,13 @@ fn the_mapping_threshold_is_obeyed_and_stays() {
         give(&heap, below, 199_999);
         assert_eq!(heap.figures().mmap_threshold, 200_000, "{era:?}: no longer follows what is freed");
         // Left alone, it does.
-        let other = Ptmalloc::new(Config::new(era));
-        let size = 2 * Config::new(era).mmap_threshold;
+        let other = Ptmalloc::new(Config { mmap_threshold: 1 << 20, ..Config::new(era) });
+        let size = 2 << 20;
         let mapped = take(&other, size);
         give(&other, mapped, size);
         assert!(other.figures().mmap_threshold >= size, "{era:?}");
     }
+    assert_eq!(Config::new(Era::Ours).mmap_threshold, MMAP_THRESHOLD_MAX, "where it would rise to");
 }
 
 #[test]
