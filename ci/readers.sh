@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Opens what strata-trace writes in the programs that it is written for: heaptrack_print, pprof, DHAT's viewer and our page in
-# a headless Chromium; and compares the totals that they show with those of the trace. Usage: readers.sh
+# Opens what strata-trace writes in the programs that it is written for: heaptrack_print, pprof, the Firefox Profiler (its own code,
+# as Mozilla's profiler-cli has it), DHAT's viewer and our page in a headless Chromium; and compares the totals that they show
+# with those of the trace. Usage: readers.sh
 #
-# Installs what is missing (Debian); where that fails, the reader's check is skipped with a line that says so.
+# Installs what is missing (Debian, npm); where that fails, the reader's check is skipped with a line that says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
@@ -23,11 +24,11 @@ skip() { echo "readers: $1: skipped, $2"; }
 fail() { echo "readers: $1" >&2; exit 1; }
 
 STRATA_TRACE=exact:$folder/trace "$target/debug/examples/work" 2 1 >/dev/null 2>&1
-for format in json pprof dhat heaptrack html; do
+for format in json pprof dhat heaptrack firefox html; do
   "$target/debug/strata-trace" "$format" "$folder/trace" -o "$folder/$format"
 done
 total() { sed "s/.*\"totals\":{[^}]*\"$1\":\([0-9]*\).*/\1/" "$folder/json"; }
-allocs=$(total allocs) bytes=$(total alloc_bytes) peak=$(total peak_bytes)
+allocs=$(total allocs) bytes=$(total alloc_bytes) peak=$(total peak_bytes) live=$(total live_bytes)
 [ "$allocs" -gt 50000 ] || fail "the trace has $allocs allocations only"
 
 if have heaptrack_print heaptrack; then
@@ -53,6 +54,35 @@ if [ -x "$pprof" ]; then
     fail "pprof shows no function of the program"
   echo "readers: pprof: $allocs allocations, $bytes bytes"
 else skip pprof "neither it nor a Go compiler can be installed"; fi
+
+# The command line of the Firefox Profiler: a process that has the profile loaded, and clients that ask it.
+profiler=$target/readers/firefox/node_modules/@firefox-devtools/profiler-cli/dist/profiler-cli.js
+if [ ! -f "$profiler" ] && have node nodejs && have npm npm; then
+  mkdir -p "$target/readers/firefox"
+  npm install --prefix "$target/readers/firefox" --no-audit --no-fund --ignore-scripts @firefox-devtools/profiler-cli@0.10.0 >/dev/null 2>&1 || true
+fi
+if [ -f "$profiler" ] && have node nodejs; then
+  export PROFILER_CLI_SESSION_DIR=$folder/sessions
+  ask() { timeout 60 node "$profiler" "$@"; }
+  trap 'ask stop --all >/dev/null 2>&1 || true; rm -rf "$folder"' EXIT
+  cp "$folder/firefox" "$folder/firefox.json"
+  # It waits for half a second only; on a busy machine the process is there later.
+  ask load "$folder/firefox.json" >/dev/null 2>&1 || true
+  for _ in $(seq 60); do ask profile info >"$folder/seen" 2>/dev/null && break; sleep 1; done
+  grep -q '^Name: work$' "$folder/seen" || fail "the Firefox Profiler does not load the profile, or not by the program's name"
+  for pair in "native-allocations $bytes" "native-retained-allocations $live"; do
+    ask strategy "${pair% *}" >/dev/null
+    ask thread samples --json >"$folder/seen"
+    sum=$(sed -n 's/.*"totalSamples": \([0-9]*\).*/\1/p' "$folder/seen" | head -1)
+    [ "$sum" = "${pair#* }" ] || fail "the Firefox Profiler sums ${pair% *} to $sum, not ${pair#* }"
+  done
+  ask strategy native-allocations >/dev/null
+  ask thread samples | grep -q "words::\|count" || fail "the Firefox Profiler shows no function of the program"
+  sum=$(ask counter info c-0 --json | sed -n 's/^ *"value": \([0-9]*\),.*/\1/p' | head -1)
+  [ "$sum" = "$peak" ] || fail "the Firefox Profiler's memory track reaches $sum, not $peak"
+  ask stop --all >/dev/null
+  echo "readers: Firefox Profiler: $bytes bytes allocated, $live live, $peak at the peak"
+else skip "Firefox Profiler" "its command line cannot be installed"; fi
 
 viewer=$(ls /usr/libexec/valgrind/dh_view.html /usr/lib/valgrind/dh_view.html 2>/dev/null | head -1 || true)
 if have chromium chromium; then

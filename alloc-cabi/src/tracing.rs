@@ -19,6 +19,7 @@ pub(crate) fn begin(settings: &Settings<'_>) {
             alloc_core::line::Line::new().text("strata: ").text(name).text(" ").text(misread.as_str()).emit();
         }
     }
+    alloc_trace::look::hide_own_frames();
     TRACER.start(&wanted);
 }
 

@@ -78,6 +78,11 @@ fn the_map_is_drawn_when_the_program_ends() {
             let drawn = std::fs::read_to_string(&place).unwrap();
             assert!(drawn.ends_with(end), "{strategy}: {drawn}");
         }
+        // What cannot be walked is no empty file.
+        output(under("libc", std::path::Path::new("/bin/true")).env("STRATA_MAP", &place));
+        let drawn = std::fs::read_to_string(&place).unwrap();
+        assert!(drawn.contains("cannot be walked"), "{name}: {drawn}");
+        assert!(name == "map.txt" || drawn.ends_with(end), "{name}: {drawn}");
         std::fs::remove_file(place).unwrap();
     }
 }

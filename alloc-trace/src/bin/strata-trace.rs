@@ -52,6 +52,11 @@ fn run() -> Result<(), (u8, String)> {
     for warning in snapshot.warnings().iter().filter(|_| format != "leaks") {
         eprintln!("strata-trace: {path}: {warning}");
     }
+    if !snapshot.knows_peak() && matches!(format, "folded-peak" | "dhat") {
+        eprintln!(
+            "strata-trace: {path}: counts do not say which stacks were live at the peak; those figures are 0"
+        );
+    }
     let report = write(format, &snapshot)
         .ok_or_else(|| (2, format!("strata-trace: no format `{format}`\n{USAGE}")))?;
     put(output, &report)

@@ -8,6 +8,8 @@ use alloc_core::{Block, BlockState, Inspect, Step, Visit, Walked, Zone};
 pub(crate) const STATES: usize = 7;
 /// The state of bytes between blocks: headers, padding, and what the strategy does not show.
 pub(crate) const BETWEEN: usize = 6;
+/// The number of what contradicts itself.
+pub(crate) const CORRUPTED: usize = 4;
 
 /// A state's place in tables.
 pub(crate) const fn index(state: BlockState) -> usize {

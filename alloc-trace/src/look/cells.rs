@@ -4,7 +4,10 @@
 
 use alloc_core::{Inspect, Visit, Zone};
 
-use super::account::{self, Account, BETWEEN, Entry, STATES};
+use super::account::{self, Account, BETWEEN, CORRUPTED, Entry, STATES};
+
+/// The states of live blocks: used and mapped.
+const LIVE: [usize; 2] = [0, 3];
 
 /// The bytes of a cell, by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,12 +22,23 @@ impl Cell {
 
     /// The state to colour it by: corrupted where any byte is, else that of most bytes.
     pub(crate) fn state(&self) -> usize {
-        const CORRUPTED: usize = 4;
         if self.by_state.get(CORRUPTED).is_some_and(|&bytes| bytes > 0) {
             return CORRUPTED;
         }
         let most = self.by_state.iter().enumerate().rev().max_by_key(|&(_, bytes)| bytes);
         most.map_or(BETWEEN, |(state, _)| state)
+    }
+
+    /// The state of most of its bytes that are not live.
+    pub(crate) fn ground(&self) -> usize {
+        let dead = self.by_state.iter().enumerate().rev().filter(|&(state, _)| !LIVE.contains(&state));
+        dead.max_by_key(|&(_, bytes)| bytes).map_or(BETWEEN, |(state, _)| state)
+    }
+
+    /// The state of most of its live bytes.
+    pub(crate) fn live(&self) -> usize {
+        let [used, _, _, mapped, ..] = self.by_state;
+        if mapped > used { 3 } else { 0 }
     }
 
     /// How much of it live blocks take, in eighths: 0 for none, at least 1 for any.
@@ -96,6 +110,11 @@ mod tests {
         assert_eq!(cell([1, 4095, 0, 0, 0, 0, 0]).fill(), 1);
         assert_eq!(cell([4096, 0, 0, 0, 0, 0, 0]).fill(), 8);
         assert_eq!(cell([0, 4096, 0, 0, 0, 0, 0]).fill(), 0);
+        assert_eq!((cell([10, 20, 0, 0, 0, 0, 5]).ground(), cell([10, 20, 0, 0, 0, 0, 5]).live()), (1, 0));
+        assert_eq!(
+            (cell([10, 0, 30, 20, 0, 40, 5]).ground(), cell([10, 0, 30, 20, 0, 40, 5]).live()),
+            (5, 3)
+        );
         assert_eq!(cell_size(1 << 20, 1000), 4096);
         assert_eq!(cell_size(1 << 40, 1 << 12), 1 << 28);
     }

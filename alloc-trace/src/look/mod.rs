@@ -19,6 +19,7 @@ mod picture;
 pub use about::{About, about, explain};
 pub use account::{Account, account};
 pub use events::events;
+pub use frames::hide_own_frames;
 pub use hexdump::hexdump;
 pub use leaks::leaks;
 pub use map::terminal;

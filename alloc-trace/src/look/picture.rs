@@ -6,33 +6,36 @@ use core::fmt::{self, Write};
 
 use alloc_core::{Inspect, Visit};
 
-use super::account::{Account, NAMES, account};
+use super::account::{Account, CORRUPTED, NAMES, account};
 use super::cells::{self, Item};
 
 /// Cells of a row, and their size on the picture.
 const COLUMNS: usize = 128;
 const PIXELS: usize = 7;
 const LEFT: usize = 130;
-const TOP: usize = 30;
+const TOP: usize = 46;
 const CELLS: u64 = 128 * 256;
 /// The states' colours: readable on light and dark ground.
 const COLOURS: [&str; 7] = ["#2e9e5b", "#c9ced6", "#a768c9", "#2a8fbd", "#e02d2d", "#d9a521", "#6f86c9"];
 
-/// Draws a heap as an SVG picture, and answers with the account of it. Nothing is written where the strategy cannot be
-/// walked.
+/// Draws a heap as an SVG picture, and answers with the account of it. A strategy that cannot be walked gets a picture that
+/// says so.
 ///
 /// # Errors
 /// What `out` answers.
 pub fn svg(strategy: &dyn Inspect, out: &mut dyn Write) -> Result<Option<Account>, fmt::Error> {
-    let Some(before) = account(strategy) else { return Ok(None) };
-    let size = cells::cell_size(before.bytes, CELLS);
-    let height = TOP + height_of(strategy, size) + 10;
     let width = LEFT + COLUMNS * PIXELS + 10;
-    writeln!(
-        out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-         font-family=\"ui-monospace,monospace\" font-size=\"11\">"
-    )?;
+    let Some(before) = account(strategy) else {
+        head(width, TOP, out)?;
+        writeln!(
+            out,
+            "<text x=\"4\" y=\"16\" fill=\"currentColor\">{}: this strategy's memory cannot be walked</text>\n</svg>",
+            strategy.name()
+        )?;
+        return Ok(None);
+    };
+    let size = cells::cell_size(before.bytes, CELLS);
+    head(width, TOP + height_of(strategy, size) + 10, out)?;
     writeln!(
         out,
         "<text x=\"4\" y=\"16\" fill=\"currentColor\">{}: {} zones, {} bytes; a cell is {size} bytes</text>",
@@ -40,6 +43,7 @@ pub fn svg(strategy: &dyn Inspect, out: &mut dyn Write) -> Result<Option<Account
         before.zones,
         before.bytes
     )?;
+    legend(out)?;
     let mut pen = Pen { top: TOP, address: 0, column: 0, run: None, size };
     let mut result = Ok(());
     let account = cells::walk(strategy, size, &mut |item| {
@@ -49,6 +53,28 @@ pub fn svg(strategy: &dyn Inspect, out: &mut dyn Write) -> Result<Option<Account
     result?;
     writeln!(out, "</svg>")?;
     Ok(account)
+}
+
+fn head(width: usize, height: usize, out: &mut dyn Write) -> fmt::Result {
+    writeln!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+         font-family=\"ui-monospace,monospace\" font-size=\"11\">"
+    )
+}
+
+/// What the colours say.
+fn legend(out: &mut dyn Write) -> fmt::Result {
+    for (index, (name, colour)) in NAMES.iter().zip(COLOURS).enumerate() {
+        let x = LEFT + index * 100;
+        writeln!(
+            out,
+            "<g><rect x=\"{x}\" y=\"26\" width=\"9\" height=\"9\" fill=\"{colour}\"></rect>\
+             <text x=\"{}\" y=\"35\" fill=\"currentColor\">{name}</text></g>",
+            x + 14
+        )?;
+    }
+    Ok(())
 }
 
 /// The picture's height without margins, in pixels.
@@ -68,9 +94,16 @@ fn height_of(strategy: &dyn Inspect, size: usize) -> usize {
 /// Cells of one row that look the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Run {
-    state: usize,
-    fill: usize,
+    look: Look,
     from: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Look {
+    state: usize,
+    ground: usize,
+    live: usize,
+    fill: usize,
 }
 
 struct Pen {
@@ -97,13 +130,11 @@ impl Pen {
                 )
             }
             Item::Cell(cell) => {
-                let next = Run { state: cell.state(), fill: cell.fill(), from: self.column };
-                match self.run {
-                    Some(run) if (run.state, run.fill) == (next.state, next.fill) => {}
-                    _ => {
-                        self.flush(out)?;
-                        self.run = Some(next);
-                    }
+                let look =
+                    Look { state: cell.state(), ground: cell.ground(), live: cell.live(), fill: cell.fill() };
+                if self.run.is_none_or(|run| run.look != look) {
+                    self.flush(out)?;
+                    self.run = Some(Run { look, from: self.column });
                 }
                 self.column += 1;
                 if self.column == COLUMNS {
@@ -130,21 +161,32 @@ impl Pen {
     }
 
     fn flush(&mut self, out: &mut dyn Write) -> fmt::Result {
-        let Some(Run { state, fill, from }) = self.run.take() else { return Ok(()) };
+        let Some(Run { look, from }) = self.run.take() else { return Ok(()) };
+        let Look { state, ground, live, fill } = look;
         let x = LEFT + from * PIXELS;
         let width = (self.column - from) * PIXELS - 1;
         let address = self.address + from * self.size;
-        let colour = COLOURS.get(state).copied().unwrap_or("#000");
-        // Partly live cells: the ground is what the rest is, pale; the live part stands on it.
-        let opacity = if fill == 0 { 100 } else { 30 + fill * 70 / 8 };
         let name = NAMES.get(state).copied().unwrap_or("?");
+        // Of cells that are live in part, the ground is what the rest is; the live part stands on it, as high as it is large.
+        let mixed = state != CORRUPTED && (1..8).contains(&fill);
+        let below = if mixed { ground } else { state };
+        let height = if mixed { ((PIXELS - 1) * fill).div_ceil(8) } else { 0 };
         writeln!(
             out,
-            "<rect x=\"{x}\" y=\"{}\" width=\"{width}\" height=\"{}\" fill=\"{colour}\" fill-opacity=\"0.{opacity:02}\">\
+            "<rect x=\"{x}\" y=\"{}\" width=\"{width}\" height=\"{}\" fill=\"{}\">\
              <title>{address:#x}: {name}, {fill}/8 live</title></rect>",
             self.top,
             PIXELS - 1,
-            opacity = opacity.min(99),
+            COLOURS.get(below).copied().unwrap_or("#000"),
+        )?;
+        if height == 0 {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "<rect x=\"{x}\" y=\"{}\" width=\"{width}\" height=\"{height}\" fill=\"{}\" pointer-events=\"none\"></rect>",
+            self.top + PIXELS - 1 - height,
+            COLOURS.get(live).copied().unwrap_or("#000"),
         )
     }
 }

@@ -42,11 +42,10 @@ pub fn dhat(snapshot: &Snapshot, symbols: &mut Symbols) -> String {
             list(frames)
         ));
     }
-    let command = snapshot.modules.first().map_or("?", |module| module.path.as_str());
     format!(
         "{{\"dhatFileVersion\":2,\"mode\":\"strata-heap\",\"verb\":\"Allocated\",\"bklt\":true,\"bkacc\":false,\
          \"tu\":\"µs\",\"Mtu\":\"s\",\"tuth\":10,\"cmd\":{},\"pid\":{},\"tg\":{},\"te\":{},\"pps\":{},\"ftbl\":{}}}\n",
-        quoted(command),
+        quoted(snapshot.command()),
         snapshot.process,
         snapshot.totals.peak_nanos / 1000,
         snapshot.totals.nanos / 1000,

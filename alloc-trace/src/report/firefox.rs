@@ -136,6 +136,8 @@ pub fn firefox(snapshot: &Snapshot, symbols: &mut Symbols) -> String {
     let millis = |nanos: u64| format!("{:.6}", nanos as f64 / 1e6);
     let mut events: Columns<5> = Columns::new();
     let mut counter: Columns<3> = Columns::new();
+    // The profiler draws a counter from its first sample on, as if that were nothing.
+    counter.push([millis(0), "0".into(), "0".into()]);
     let stack_of = |stack: u32| numbers.get(&stack).cloned().unwrap_or("null".into());
     for change in &snapshot.changes {
         let sign = if change.alloc { "" } else { "-" };
@@ -167,8 +169,7 @@ pub fn firefox(snapshot: &Snapshot, symbols: &mut Symbols) -> String {
         samples.push(["null".into(), "0".into(), "1".into()]);
         samples
     };
-    let name =
-        snapshot.modules.first().map_or("program", |module| module.path.rsplit('/').next().unwrap_or("?"));
+    let name = snapshot.program_name();
     let end = millis(snapshot.totals.nanos);
     format!(
         "{{\"meta\":{{\"version\":27,\"preprocessedProfileVersion\":48,\"interval\":1,\"startTime\":{},\"processType\":0,\

@@ -85,8 +85,7 @@ pub fn heaptrack(snapshot: &Snapshot, symbols: &mut Symbols) -> String {
         kinds: HashMap::new(),
     };
     out.line(format_args!("v 10400 3"));
-    let command = snapshot.modules.first().map_or("?", |module| module.path.as_str());
-    out.line(format_args!("X {command}"));
+    out.line(format_args!("X {}", snapshot.command()));
     out.line(format_args!("I 1000 0"));
     let mut traces = HashMap::new();
     for &stack in snapshot.rows.keys() {

@@ -35,7 +35,8 @@ pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
     out
 }
 
-/// The snapshot as JSON: `schema` 1, `process`, `rate`, `totals`, `warnings`, `functions` (name, file, line), and `stacks`
+/// The snapshot as JSON: `schema` 1, `process`, `command`, `rate`, `knows_peak` (whether stacks have the bytes that they held
+/// at the peak of all), `totals`, `warnings`, `functions` (name, file, line), and `stacks`
 /// with their figures and `frames`, numbers of functions from the outermost to the innermost.
 #[must_use]
 pub fn json(snapshot: &Snapshot, symbols: &mut Symbols) -> String {
@@ -69,11 +70,13 @@ pub fn json(snapshot: &Snapshot, symbols: &mut Symbols) -> String {
     }
     let totals = &snapshot.totals;
     format!(
-        "{{\"schema\":1,\"process\":{},\"rate\":{},\"totals\":{{\"allocs\":{},\"alloc_bytes\":{},\"frees\":{},\
+        "{{\"schema\":1,\"process\":{},\"command\":{},\"rate\":{},\"knows_peak\":{},\"totals\":{{\"allocs\":{},\"alloc_bytes\":{},\"frees\":{},\
          \"refused\":{},\"live\":{},\"live_bytes\":{},\"peak_bytes\":{},\"peak_blocks\":{},\"peak_nanos\":{},\
          \"nanos\":{}}},\"warnings\":{},\"functions\":{},\"stacks\":{}}}\n",
         snapshot.process,
+        quoted(snapshot.command()),
         snapshot.rate,
+        snapshot.knows_peak(),
         totals.allocs,
         totals.alloc_bytes,
         totals.frees,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::string::String;
 use std::vec::Vec;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Module, Snapshot};
 use super::symbols::{Name, Symbols};
 use crate::format::varint;
 
@@ -106,7 +106,12 @@ pub fn pprof(snapshot: &Snapshot, symbols: &mut Symbols) -> Vec<u8> {
             sample.packed(2, &[row.allocs, row.alloc_bytes, row.live, row.live_bytes]);
         });
     }
-    for (index, module) in snapshot.modules.iter().enumerate() {
+    // The first mapping is the one that readers name the profile after.
+    let program = snapshot.program();
+    let first = |module: &Module| program.is_some_and(|program| core::ptr::eq(program, module));
+    let mut modules: Vec<(usize, &Module)> = snapshot.modules.iter().enumerate().collect();
+    modules.sort_by_key(|&(_, module)| !first(module));
+    for (index, module) in modules {
         let hex = module.build_id.iter().fold(String::new(), |mut text, byte| {
             let _ = core::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
             text

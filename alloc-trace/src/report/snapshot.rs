@@ -60,8 +60,6 @@ pub struct Totals {
     pub alloc_bytes: u64,
     /// Blocks freed.
     pub frees: u64,
-    /// Of both, those that were halves of a resize.
-    pub resizes: u64,
     /// Requests that failed.
     pub refused: u64,
     /// Blocks live at the end.
@@ -155,6 +153,31 @@ impl Snapshot {
     #[must_use]
     pub fn module_of(&self, address: u64) -> Option<&Module> {
         self.modules.iter().rev().find(|module| module.low <= address && address < module.high)
+    }
+
+    /// The program's own module, where a frame of it was met: the lowest of all, since the system puts what it starts below
+    /// what is loaded afterwards.
+    #[must_use]
+    pub fn program(&self) -> Option<&Module> {
+        self.modules.iter().min_by_key(|module| module.low)
+    }
+
+    /// The program's file, or `?`.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        self.program().map_or("?", |module| module.path.as_str())
+    }
+
+    /// The last part of the program's path, or `?`.
+    #[must_use]
+    pub fn program_name(&self) -> &str {
+        self.command().rsplit('/').next().unwrap_or("?")
+    }
+
+    /// Whether it says which bytes were live when all stacks together had the most. Counts say it of each stack by itself.
+    #[must_use]
+    pub fn knows_peak(&self) -> bool {
+        !self.changes.is_empty() || self.rows.is_empty()
     }
 
     /// Rows with the most of a figure first.

@@ -67,7 +67,10 @@ impl Symbols {
     /// A stack's functions, inlined ones too, from the innermost outwards, without the allocator's own.
     pub fn stack(&mut self, snapshot: &Snapshot, stack: u32) -> Vec<(u64, Name)> {
         let mut names = Vec::new();
-        for address in snapshot.addresses(stack) {
+        let addresses = snapshot.addresses(stack);
+        // All of the library's code is the allocator's, and without debugging information it has no names to know it by.
+        let own = addresses.iter().take_while(|&&address| is_preloaded(snapshot, address)).count();
+        for &address in addresses.get(own..).filter(|rest| !rest.is_empty()).unwrap_or(&addresses) {
             names.extend(self.names(snapshot, address).iter().map(|name| (address, name.clone())));
         }
         let hidden = |name: &Name| {
@@ -127,6 +130,14 @@ impl Symbols {
         }
         names
     }
+}
+
+/// Whether a return address lies in `libstrata.so`.
+fn is_preloaded(snapshot: &Snapshot, address: u64) -> bool {
+    let module = snapshot.module_of(address.saturating_sub(1));
+    module.is_some_and(|module| {
+        module.path.rsplit('/').next().is_some_and(|file| file.starts_with("libstrata.so"))
+    })
 }
 
 /// A Rust name without the hash at its end.

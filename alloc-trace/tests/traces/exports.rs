@@ -6,7 +6,7 @@ use std::process::Command;
 use alloc_trace::report::{self, Figure, Snapshot, Symbols};
 use serde_json::Value;
 
-use crate::child::{Run, run};
+use crate::child::{Run, run, run_in};
 
 fn sum(value: &Value, key: &str) -> u64 {
     value.as_array().unwrap().iter().map(|point| point[key].as_u64().unwrap()).sum()
@@ -76,6 +76,21 @@ fn json_and_page_hold_the_same() {
 }
 
 #[test]
+fn counts_by_stack_do_not_pretend_to_know_the_peak() {
+    let snapshot = run_in("aggregate:", "threads").snapshot();
+    let mut symbols = Symbols::new();
+    let value: Value = serde_json::from_str(&report::json(&snapshot, &mut symbols)).unwrap();
+    assert_eq!(value["knows_peak"], false);
+    assert!(sum(&value["stacks"], "max_bytes") >= snapshot.totals.peak_bytes);
+    let (_run, exact) = traced();
+    let value: Value = serde_json::from_str(&report::json(&exact, &mut symbols)).unwrap();
+    assert_eq!((&value["knows_peak"], &value["process"]), (&Value::Bool(true), &exact.process.into()));
+    let program = std::env::current_exe().unwrap();
+    assert_eq!(value["command"], program.to_str().unwrap());
+    assert_eq!(exact.program_name(), program.file_name().unwrap().to_str().unwrap());
+}
+
+#[test]
 fn firefox_tables_refer_to_each_other() {
     let (_run, snapshot) = traced();
     let value: Value = serde_json::from_str(&report::firefox(&snapshot, &mut Symbols::new())).unwrap();
@@ -88,6 +103,18 @@ fn firefox_tables_refer_to_each_other() {
         assert_eq!(column.len() as u64, length(table));
         assert!(column.iter().all(|index| index.as_u64().unwrap() < length(target)));
     }
+    // The profiler takes a counter's first sample for what was there before: it must be nothing.
+    let counts = value["counters"][0]["samples"]["count"].as_array().unwrap();
+    assert_eq!(counts[0], 0);
+    let mut live = 0;
+    let reached: Vec<i64> = counts
+        .iter()
+        .map(|count| {
+            live += count.as_i64().unwrap();
+            live
+        })
+        .collect();
+    assert_eq!(*reached.iter().max().unwrap() as u64, snapshot.totals.peak_bytes);
     let events = &thread["nativeAllocations"];
     let weights: i64 =
         events["weight"].as_array().unwrap().iter().map(|weight| weight.as_i64().unwrap()).sum();
