@@ -5,7 +5,9 @@
 #   ci/programs.sh --only REGEX         programs whose name matches
 #   ci/programs.sh --strategy NAME      one strategy; may be repeated
 #   ci/programs.sh --library FILE       a library that is built already
-#   ci/programs.sh --trace MODE         traced: exact, aggregate, sampled or log
+#   ci/programs.sh --trace MODE         traced: exact, aggregate, sampled, log or leaks; options may follow, as in log,frames=8
+#   ci/programs.sh --with NAME=VALUE    another setting of the library; may be repeated
+#   ci/programs.sh --seconds N          how long a program may take; 180
 #   ci/programs.sh --list               the programs and what they run
 #
 # Compared are standard output, standard error, the exit status, and a digest of every file made. A run counts only where
@@ -20,19 +22,25 @@ library=
 strategies=()
 list=
 trace=
+with=()
+seconds=180
 while [ $# -gt 0 ]; do
   case $1 in
     --only) only=$2; shift 2 ;;
     --strategy) strategies+=("$2"); shift 2 ;;
     --library) library=$(realpath "$2"); shift 2 ;;
     --trace) trace=$2; shift 2 ;;
+    --with) with+=("$2"); shift 2 ;;
+    --seconds) seconds=$2; shift 2 ;;
     --list) list=yes; shift ;;
-    *) sed -n '2,15p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,18p' "$0" >&2; exit 2 ;;
   esac
 done
-case $trace in
-  '' | exact | aggregate | sampled | log) ;;
-  *) echo "programs: --trace takes exact, aggregate, sampled or log" >&2; exit 2 ;;
+mode=${trace%%,*}
+options=${trace#"$mode"}
+case $mode in
+  '' | exact | aggregate | sampled | log | leaks) ;;
+  *) echo "programs: --trace takes exact, aggregate, sampled, log or leaks" >&2; exit 2 ;;
 esac
 [ ${#strategies[@]} -gt 0 ] || strategies=(ptmalloc freelist mem_io bump libc)
 
@@ -251,7 +259,7 @@ perform() {
   mkdir "$folder"
   (
     cd "$folder" || exit 1
-    timeout 180 env "$@" bash -c "$command" > "$scratch/stdout" 2> "$scratch/stderr" < /dev/null
+    timeout "$seconds" env "$@" bash -c "$command" > "$scratch/stdout" 2> "$scratch/stderr" < /dev/null
     echo "status $?" > "$scratch/status"
     find . -type f | LC_ALL=C sort | xargs -r sha256sum > "$scratch/files"
   )
@@ -262,17 +270,26 @@ perform() {
 
 # Reads the traces of a run, each of which is gone then; says how many there are, their size, and what they lack.
 read_traces() {
-  local file said size unended=0 count=0 bytes=0 large=0
+  local file said size unended=0 count=0 bytes=0 large=0 limit=64
+  # A log takes twenty times the bytes of what it tells.
+  [ "$mode" != log ] || limit=512
   for file in "$scratch"/traces/*; do
     [ -f "$file" ] || continue
     size=$(stat -c %s "$file")
     count=$((count + 1))
     bytes=$((bytes + size))
-    if [ "$size" -gt $((32 << 20)) ]; then
+    if [ "$size" -gt $((limit << 20)) ]; then
       large=$((large + 1))
+      rm "$file"
       continue
     fi
-    said=$(timeout 170 "$reader" json "$file" -o /dev/null 2>&1) || { echo "UNREADABLE: $said"; return; }
+    if [ "$mode" = leaks ]; then
+      # Text, which ends with one line of totals; a process that ended by _exit has none.
+      if [ -s "$file" ]; then tail -n 1 "$file" | grep -q '^live: ' || { echo "DAMAGED: $(tail -n 1 "$file")"; return; }; else unended=$((unended + 1)); fi
+      rm "$file"
+      continue
+    fi
+    said=$(timeout "$seconds" "$reader" json "$file" -o /dev/null 2>&1) || { echo "UNREADABLE: $said"; return; }
     case $said in
       *damaged* | *'no whole block'*) echo "DAMAGED: $said"; return ;;
       *'was not ended'*) unended=$((unended + 1)) ;;
@@ -329,8 +346,8 @@ while IFS='|' read -r name needs command <&3; do
     rm -rf "$scratch/traces"
     mkdir "$scratch/traces"
     under=$(perform "$command" "LD_PRELOAD=$library" "STRATA_STRATEGY=$strategy" "STRATA_STATS=$scratch/stats" \
-      ${trace:+"STRATA_TRACE=$trace:$scratch/traces/%p"})
-    seconds=$(awk -v a="$begun" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.1f", b - a}')
+      ${trace:+"STRATA_TRACE=$mode:$scratch/traces/%p$options"} "${with[@]}")
+    took=$(awk -v a="$begun" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.1f", b - a}')
     served=$(grep -c "\"strategy\":\"$strategy\"" "$scratch/stats" 2> /dev/null)
     if [ "$plain" != "$under" ]; then
       result+=" $strategy:DIFFERS"
@@ -341,7 +358,7 @@ while IFS='|' read -r name needs command <&3; do
       result+=" $strategy:NOT-SERVED"
       failed=1
     else
-      result+=" $strategy:same(${served} served, ${seconds}s)"
+      result+=" $strategy:same(${served} served, ${took}s)"
     fi
     if [ -n "$trace" ]; then
       traces=$(read_traces)
