@@ -8,7 +8,9 @@ use core::ptr::NonNull;
 use alloc_core::backend::PagesBackend;
 use alloc_core::os::unix::Os;
 use alloc_core::sync::static_atomic::{AtomicBool, Ordering};
-use alloc_core::{AllocError, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked};
+use alloc_core::{
+    AllocError, Block, Field, Inspect, Ownership, Peek, SizedBlocks, Stats, Step, Strategy, Visit, Walked,
+};
 use alloc_ptmalloc::{CheckLevel, Config, Era, HugePages, LibrarySlot, Ptmalloc};
 
 use crate::place::Place;
@@ -208,6 +210,7 @@ impl Inspect for Front {
     }
 
     forward!(fn trim(&self, keep: usize) -> usize);
+    forward!(fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)));
 }
 
 /// Lets the heap serve requests here, before the dispatch.

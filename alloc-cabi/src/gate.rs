@@ -14,7 +14,8 @@ use core::ptr::{self, NonNull};
 use alloc_core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use alloc_core::sync::{Acquired, OwnerLock};
 use alloc_core::{
-    AllocError, Inspect, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked, move_block,
+    AllocError, Block, Field, Inspect, Ownership, Peek, SizedBlocks, Stats, Step, Strategy, Visit, Walked,
+    move_block,
 };
 
 use crate::spare::{BESIDE, C_ALIGN};
@@ -262,6 +263,11 @@ impl<S: SizedBlocks> Inspect for Gate<S> {
 
     fn trim(&self, keep: usize) -> usize {
         self.enter().map_or(0, |inside| inside.trim(keep))
+    }
+
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        // No state of the heap's.
+        self.inner.header(block, peek, show);
     }
 }
 

@@ -8,10 +8,11 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use alloc_core::OnMisuse;
 use alloc_core::errno::KeepErrno;
 use alloc_core::line::Line;
+use alloc_trace::out;
 
 use crate::registry::Served;
 use crate::settings::{Choice, Origin, Setting, Settings, StatsTo};
-use crate::text::{Text, write_all};
+use crate::text::Text;
 use crate::{boot, figures};
 
 const NOWHERE: u8 = 0;
@@ -126,12 +127,21 @@ pub(crate) fn at_exit() {
     }
     let Some(served) = boot::active() else { return };
     let write = |descriptor: c_int| {
-        let mut sink = |bytes: &[u8]| write_all(descriptor, bytes);
+        let mut written = Ok(());
+        let mut sink = |bytes: &[u8]| written = written.and_then(|()| out::write_all(descriptor, bytes));
         let mut text = Text::new(&mut sink);
-        if place == TABLE { figures::table(&mut text, served) } else { figures::json(&mut text, served) }
+        if place == TABLE {
+            figures::table(&mut text, served)
+        } else {
+            figures::json(&mut text, served)
+        }
+        drop(text);
+        written
     };
     if place != FILE {
-        return write(2);
+        // Standard error that takes nothing takes no complaint either.
+        let _ = write(2);
+        return;
     }
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC;
     // SAFETY: the path ends with a zero byte, as `prepare` wrote it.
@@ -140,7 +150,12 @@ pub(crate) fn at_exit() {
         Line::new().text("strata: STRATA_STATS: the file cannot be opened for writing").emit();
         return;
     }
-    write(file);
+    if let Err(refused) = write(file) {
+        Line::new()
+            .text("strata: STRATA_STATS: the file cannot be written: ")
+            .text(out::reason(refused.0))
+            .emit();
+    }
     // SAFETY: opened above.
     unsafe { libc::close(file) };
 }

@@ -1,11 +1,12 @@
-//! Looking into a strategy: figures, a walk over its memory, ownership, and giving memory back.
+//! Looking into a strategy: figures, a walk over its memory, ownership, block headers decoded, and giving memory back.
 //!
-//! Heap maps, hexdumps, `mallinfo2`, leak lists and tests stand on these four.
+//! Heap maps, hexdumps, `mallinfo2`, leak lists and tests stand on these five.
 
 use core::ptr::NonNull;
 
+use crate::field::{Field, Peek};
 use crate::stats::Stats;
-use crate::walk::{Step, Visit, Walked};
+use crate::walk::{Block, Step, Visit, Walked};
 
 /// Whether a strategy owns an address.
 #[repr(u32)]
@@ -37,6 +38,12 @@ pub trait Inspect {
     /// Gives free memory back to the backend, keeping about `keep` bytes ready for coming requests. Returns the bytes
     /// given back.
     fn trim(&self, keep: usize) -> usize;
+
+    /// Shows the fields and flags that the strategy keeps beside a block that a walk showed, decoded. Reads memory by `peek`
+    /// alone: the block may be gone. Shows nothing where blocks carry nothing, and of what is no block.
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        let _ = (block, peek, show);
+    }
 }
 
 /// The methods of [`Inspect`](crate::Inspect), each calling the same method of `$target`, an expression over `$self`: for
@@ -62,6 +69,10 @@ macro_rules! forward_inspect {
 
         fn trim(&$self, keep: usize) -> usize {
             $target.trim(keep)
+        }
+
+        fn header(&$self, block: $crate::Block, peek: $crate::Peek<'_>, show: &mut dyn FnMut($crate::Field)) {
+            $target.header(block, peek, show);
         }
     };
 }

@@ -1,7 +1,7 @@
 //! The contract of Strata's memory allocators.
 //!
 //! Modules in dependency order, each using only names above it: `arith`, `errno`, `error`, `line`, `misuse`, `sync`, `os`,
-//! `backend`, `stats`, `walk`, `inspect`, `strategy`, `sized`, `libc_strategy`, `handle`, `compat`.
+//! `backend`, `stats`, `walk`, `field`, `inspect`, `strategy`, `sized`, `libc_strategy`, `handle`, `compat`.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -19,6 +19,7 @@ pub mod compat;
 #[cfg(feature = "libc")]
 pub mod errno;
 mod error;
+mod field;
 pub mod handle;
 mod inspect;
 #[cfg(feature = "libc")]
@@ -33,6 +34,7 @@ pub mod sync;
 mod walk;
 
 pub use error::AllocError;
+pub use field::{Field, Form, Peek, peek_u32, peek_u64};
 pub use handle::{Handle, OwnedHandle, SizedHandle};
 pub use inspect::{Inspect, Ownership};
 #[cfg(feature = "libc")]

@@ -3,7 +3,9 @@
 use core::ptr::NonNull;
 
 use alloc_core::backend::Backend;
-use alloc_core::{Block, BlockState, Gauge, Inspect, Ownership, Stats, Step, Visit, Walked, Zone as Range};
+use alloc_core::{
+    Block, BlockState, Field, Gauge, Inspect, Ownership, Peek, Stats, Step, Visit, Walked, Zone as Range,
+};
 
 use crate::config::Config;
 use crate::freelist::FreeList;
@@ -219,6 +221,15 @@ impl<C: Config> Heap<C> {
 
 /// Figures come from a look at every free block. Blocks without headers show in walks as the extents that they fill
 /// together, and such a walk merges what quick lists hold.
+/// Shows the header of a block of a zone, or that it has a mapping of its own.
+pub(crate) fn header<C: Config>(block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+    match block.state {
+        BlockState::Metadata => {}
+        BlockState::Mapped => show(Field::flag("MMAP", true)),
+        _ => C::Header::show(block, peek, show),
+    }
+}
+
 impl<B: Backend, C: Config, W: Backend, L: Lock> Inspect for FreeList<B, C, W, L> {
     fn name(&self) -> &'static str {
         C::NAME
@@ -243,5 +254,9 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> Inspect for FreeList<B, C, W, L
     fn trim(&self, keep: usize) -> usize {
         let _held = Held::acquire(&self.lock);
         self.heap.trim(&self.backend, keep)
+    }
+
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        header::<C>(block, peek, show);
     }
 }

@@ -18,14 +18,15 @@ use alloc_core::sync::Spin;
 use alloc_core::sync::atomic::{AtomicU64, Ordering};
 use alloc_core::sync::{Park, RawLock};
 use alloc_core::{
-    AllocError, Inspect, Ownership, Stats, Step, Strategy, Visit, Walked, Zone as Range, move_block,
+    AllocError, Block, Field, Inspect, Ownership, Peek, Stats, Step, Strategy, Visit, Walked, Zone as Range,
+    move_block,
 };
 
 use crate::check::Fault;
 use crate::config::{Config, Policy};
 use crate::fit::Fit;
 use crate::header::Header;
-use crate::inspect::Figures;
+use crate::inspect::{Figures, header};
 use crate::lock::Held;
 use crate::size::{ALIGN, MAX_ZONE};
 use crate::zone::Zone;
@@ -283,6 +284,10 @@ impl<C: Config> Inspect for SharedFreeList<'_, C> {
     /// The memory is not ours to give back.
     fn trim(&self, _keep: usize) -> usize {
         0
+    }
+
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        header::<C>(block, peek, show);
     }
 }
 

@@ -4,11 +4,13 @@ use core::ops::ControlFlow;
 use core::ptr::NonNull;
 
 use alloc_core::backend::{Backend, Span};
-use alloc_core::{Block, BlockState, Gauge, Inspect, Ownership, Stats, Step, Visit, Walked, Zone};
+use alloc_core::{
+    Block, BlockState, Field, Gauge, Inspect, Ownership, Peek, Stats, Step, Visit, Walked, Zone, peek_u64,
+};
 
 use crate::arena::{Arena, State};
 use crate::check::Fault;
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, MAPPED, NON_MAIN_ARENA, PREV_IN_USE, size_of};
 use crate::class;
 use crate::config::Era;
 use crate::heap::{self, Heap};
@@ -16,7 +18,7 @@ use crate::instance::Instance;
 use crate::magazine::Node;
 use crate::owner;
 use crate::ptmalloc::Ptmalloc;
-use crate::size::{self, ALIGN, MIN_CHUNK, OVERHEAD};
+use crate::size::{self, ALIGN, MIN_CHUNK, OVERHEAD, TO_BLOCK};
 use crate::source::NAME;
 use crate::tcache::slot::Slot;
 
@@ -132,6 +134,52 @@ impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
             ControlFlow::Continue(())
         });
         given
+    }
+
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        if block.state != BlockState::Metadata {
+            decode(block, peek, show);
+        }
+    }
+}
+
+/// Shows a chunk by the names that glibc has for its fields.
+fn decode(block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+    let Block { address, size: shown, state } = block;
+    let head = address.wrapping_sub(TO_BLOCK);
+    let (Some(before), Some(word)) = (peek_u64(peek, head), peek_u64(peek, head + 8)) else { return };
+    let word = word as usize;
+    let size = size_of(word);
+    let mapped = word & MAPPED != 0;
+    // While the chunk before is in use, the word is the last of that one's block.
+    if word & PREV_IN_USE == 0 && !mapped {
+        show(Field::number("prev_size", before));
+    }
+    show(Field::number("size", size as u64));
+    show(Field::flag("PREV_INUSE", word & PREV_IN_USE != 0));
+    show(Field::flag("IS_MMAPPED", mapped));
+    show(Field::flag("NON_MAIN_ARENA", word & NON_MAIN_ARENA != 0));
+    if mapped {
+        return;
+    }
+    show(Field::number("arena", owner::of(address).into()));
+    // A walk shows top to its end; of others, the last word is the next chunk's.
+    if state == BlockState::Free && shown + OVERHEAD != size {
+        show(Field::flag("top", true));
+        return;
+    }
+    if let Some(next) = peek_u64(peek, head.wrapping_add(size + 8)) {
+        show(Field::flag("next's PREV_INUSE", next as usize & PREV_IN_USE != 0));
+    }
+    let links = match state {
+        BlockState::Free => ["fd", "bk"],
+        BlockState::Cached => ["next", "key"],
+        _ => return,
+    };
+    for (place, name) in [address, address + 8].into_iter().zip(links) {
+        if let Some(link) = peek_u64(peek, place) {
+            show(Field::word(name, link));
+        }
     }
 }
 

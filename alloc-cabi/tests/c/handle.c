@@ -1,6 +1,34 @@
 /* Handles from C, linked with -lstrata. Compiled as C and as C++. */
 #include "check.h"
 
+static uint32_t a_block(void *context, const strata_step *step) {
+  if (step->state != STRATA_USED) return 0;
+  *(strata_step *)context = *step;
+  return 1;
+}
+
+static uint32_t peek(void *context, uintptr_t address, unsigned char *into, size_t length) {
+  (void)context;
+  memcpy(into, (const void *)address, length);
+  return 1;
+}
+
+static void show(void *context, const strata_field *field) {
+  CHECK(field->length > 0 && field->form <= STRATA_FLAG);
+  if (field->length == 4 && memcmp(field->name, "size", 4) == 0) *(uint64_t *)context = field->value;
+}
+
+/* The size in the header of a block that is in use; 0 where there is none. */
+static uint64_t size_in_header(strata_handle heap) {
+  strata_step block = {0, 0, 0};
+  uint64_t size = 0;
+  strata_look look = {&size, peek, show};
+  heap.vtable->walk(heap.data, a_block, &block);
+  if (block.state == STRATA_USED) heap.vtable->header(heap.data, &block, &look);
+  CHECK(size == 0 || size >= block.size);
+  return size;
+}
+
 static void use(strata_handle heap) {
   const strata_vtable *table = heap.vtable;
   CHECK(table->abi == STRATA_VTABLE_ABI);
@@ -39,6 +67,11 @@ int main(void) {
     const char *name = heap.vtable->name(heap.data, &length);
     CHECK(length == strlen(names[i]) && memcmp(name, names[i], length) == 0);
     use(heap);
+    void *kept = heap.vtable->allocate(heap.data, 16, 100);
+    CHECK(kept != NULL);
+    /* An arena's blocks carry nothing, and the C library shows none. */
+    CHECK((size_in_header(heap) >= 16) == (strcmp(names[i], "bump") != 0 && strcmp(names[i], "libc") != 0));
+    heap.vtable->free(heap.data, kept);
   }
   /* The active strategy and malloc are one. */
   strata_handle active = strata_active();

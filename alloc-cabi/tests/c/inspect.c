@@ -47,6 +47,7 @@ int main(int count, char **arguments) {
   if (walkable) {
     CHECK(strstr(found, expected) == found);
     CHECK(strstr(found, "|look at me") != NULL);
+    CHECK((strstr(found, "\n    header: ") != NULL) == (strcmp(getenv("STRATA_STRATEGY"), "bump") != 0));
   } else {
     CHECK(strstr(found, "  its memory cannot be walked\n") != NULL);
   }

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define STRATA_VTABLE_ABI 1u
+#define STRATA_VTABLE_ABI 2u
 
 /* A figure of strata_stats that the strategy does not know. */
 #define STRATA_UNKNOWN UINT64_MAX
@@ -58,6 +58,24 @@ typedef struct strata_step {
 /* Sees one step; returns 0 to go on. Must not use the strategy that is being walked. */
 typedef uint32_t (*strata_visitor)(void *context, const strata_step *step);
 
+/* One field, or one flag, of a block's header. */
+typedef enum strata_form { STRATA_NUMBER = 0, STRATA_WORD = 1, STRATA_FLAG = 2 } strata_form;
+
+typedef struct strata_field {
+  const char *name; /* lives as long as the program; not ended by zero */
+  size_t length;
+  uint64_t value;
+  uint32_t form; /* strata_form */
+} strata_field;
+
+/* What a look at a header works with; both functions get the context. */
+typedef struct strata_look {
+  void *context;
+  /* Reads memory that may be gone: fills the bytes and returns 1, or returns 0. */
+  uint32_t (*peek)(void *context, uintptr_t address, unsigned char *into, size_t length);
+  void (*show)(void *context, const strata_field *field);
+} strata_look;
+
 /* Answers of `walk` and `owns`. */
 enum { STRATA_WALK_COMPLETE = 0, STRATA_WALK_STOPPED = 1, STRATA_WALK_UNSUPPORTED = 2 };
 enum { STRATA_OWNS_NO = 0, STRATA_OWNS_YES = 1, STRATA_OWNS_UNKNOWN = 2 };
@@ -84,6 +102,8 @@ typedef struct strata_vtable {
   uint32_t (*walk)(const void *data, strata_visitor visit, void *context);
   uint32_t (*owns)(const void *data, const void *address);
   size_t (*trim)(const void *data, size_t keep);
+  /* Shows what the strategy keeps beside a block that a walk showed: nothing where blocks carry nothing. */
+  void (*header)(const void *data, const strata_step *block, const strata_look *look);
 } strata_vtable;
 
 typedef struct strata_handle {

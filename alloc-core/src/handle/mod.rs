@@ -17,14 +17,15 @@ use core::ptr::NonNull;
 pub use null::Null;
 pub use owned::OwnedHandle;
 pub use sized::SizedHandle;
-pub use vtable::{RawStep, Resize, VTABLE_ABI, VTable, Visitor};
+pub use vtable::{RawField, RawLook, RawStep, Resize, VTABLE_ABI, VTable, Visitor};
 
 use crate::error::AllocError;
+use crate::field::{Field, Peek};
 use crate::inspect::{Inspect, Ownership};
 use crate::sized::SizedBlocks;
 use crate::stats::Stats;
 use crate::strategy::Strategy;
-use crate::walk::{Step, Visit, Walked};
+use crate::walk::{Block, Step, Visit, Walked};
 
 /// A borrowed, erased strategy. Two words; copies stand for the same owner.
 ///
@@ -208,5 +209,9 @@ impl Inspect for Handle<'_> {
     fn trim(&self, keep: usize) -> usize {
         // SAFETY: `data` belongs to this table.
         unsafe { (self.vtable.trim)(self.data, keep) }
+    }
+
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        self.vtable.header(self.data, block, peek, show);
     }
 }

@@ -7,13 +7,14 @@ use core::ptr::NonNull;
 
 use crate::arith::checked_layout;
 use crate::error::AllocError;
+use crate::field::{Field, Form, Peek};
 use crate::sized::SizedBlocks;
 use crate::stats::Stats;
 use crate::strategy::Strategy;
 use crate::walk::{Block, BlockState, Step, Visit, Walked, Zone};
 
 /// The version of [`VTable`]'s layout, its first field.
-pub const VTABLE_ABI: u32 = 1;
+pub const VTABLE_ABI: u32 = 2;
 
 /// A [`Step`] in C's terms.
 #[repr(C)]
@@ -29,6 +30,32 @@ pub struct RawStep {
 
 /// A C visitor of a walk: gets its own context and a step, returns 0 to go on.
 pub type Visitor = unsafe extern "C" fn(context: *mut c_void, step: *const RawStep) -> u32;
+
+/// A [`Field`] in C's terms.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RawField {
+    /// The first byte of the name, which lives as long as the program and is not ended by a zero byte.
+    pub name: *const u8,
+    /// Bytes of the name.
+    pub length: usize,
+    /// What it holds.
+    pub value: u64,
+    /// A [`Form`] as its number.
+    pub form: u32,
+}
+
+/// What a look at a header works with: both functions get the context.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RawLook {
+    /// Handed to both functions.
+    pub context: *mut c_void,
+    /// See [`Peek`]: fills `length` bytes at `into` from `address`, and returns 1, or 0.
+    pub peek: unsafe extern "C" fn(context: *mut c_void, address: usize, into: *mut u8, length: usize) -> u32,
+    /// Takes one field.
+    pub show: unsafe extern "C" fn(context: *mut c_void, field: *const RawField),
+}
 
 /// The functions of one strategy type. `data` is always the handle's data word, sizes and alignments are bytes, and a
 /// null result is a failed request. `include/strata/handle.h` declares the same for C.
@@ -71,6 +98,8 @@ pub struct VTable {
     pub owns: unsafe extern "C" fn(data: *const (), address: *const u8) -> u32,
     /// See [`Inspect::trim`](crate::Inspect::trim).
     pub trim: unsafe extern "C" fn(data: *const (), keep: usize) -> usize,
+    /// See [`Inspect::header`](crate::Inspect::header), of a block as a walk's step showed it.
+    pub header: unsafe extern "C" fn(data: *const (), block: *const RawStep, look: *const RawLook),
 }
 
 /// Grows or shrinks `block` from `old_size` to `new_size` bytes, both with `align`.
@@ -127,6 +156,50 @@ impl VTable {
     }
 }
 
+/// What [`VTable::header`] hands through the table.
+struct Looking<'a> {
+    peek: Peek<'a>,
+    show: &'a mut dyn FnMut(Field),
+}
+
+impl VTable {
+    /// Looks at a header through the table, giving each field back its Rust form.
+    pub(super) fn header(&self, data: *const (), block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        unsafe extern "C" fn peeked(
+            context: *mut c_void,
+            address: usize,
+            into: *mut u8,
+            length: usize,
+        ) -> u32 {
+            // SAFETY: `context` is the pointer to `looking` given below, borrowed for as long as the call lasts.
+            let looking = unsafe { &*context.cast::<Looking<'_>>() };
+            // SAFETY: the strategy passes room for so many bytes, its own.
+            let into = unsafe { core::slice::from_raw_parts_mut(into, length) };
+            u32::from((looking.peek)(address, into))
+        }
+        unsafe extern "C" fn shown(context: *mut c_void, field: *const RawField) {
+            // SAFETY: as above; the two functions are called one after the other.
+            let looking = unsafe { &mut *context.cast::<Looking<'_>>() };
+            // SAFETY: the strategy passes a field that is valid during the call.
+            let RawField { name, length, value, form } = unsafe { *field };
+            // SAFETY: the entry promises `length` bytes that live as long as the program.
+            let name = unsafe { core::slice::from_raw_parts(name, length) };
+            let form = match form {
+                0 => Form::Number,
+                2 => Form::Flag,
+                _ => Form::Word,
+            };
+            (looking.show)(Field { name: core::str::from_utf8(name).unwrap_or("?"), value, form });
+        }
+        let mut looking = Looking { peek, show };
+        let look = RawLook { context: (&raw mut looking).cast(), peek: peeked, show: shown };
+        let block = RawStep::from_step(Step::Block(block));
+        // SAFETY: `data` belongs to this table; block and look are valid during the call, and the two functions take the
+        // context that is with them.
+        unsafe { (self.header)(data, &raw const block, &raw const look) };
+    }
+}
+
 impl RawStep {
     const fn from_step(step: Step) -> Self {
         match step {
@@ -174,6 +247,7 @@ impl<S: Strategy> Shims<S> {
         walk: Self::walk,
         owns: Self::owns,
         trim: Self::trim,
+        header: Self::header,
     };
 
     /// # Safety
@@ -299,6 +373,25 @@ impl<S: Strategy> Shims<S> {
     unsafe extern "C" fn trim(data: *const (), keep: usize) -> usize {
         // SAFETY: the data word of a handle to an `S`.
         unsafe { Self::strategy(data) }.trim(keep)
+    }
+
+    unsafe extern "C" fn header(data: *const (), block: *const RawStep, look: *const RawLook) {
+        // SAFETY: the data word of a handle to an `S`.
+        let strategy = unsafe { Self::strategy(data) };
+        // SAFETY: the caller passes a step that is valid during the call.
+        let step = unsafe { *block }.into_step();
+        // SAFETY: the caller passes a look that is valid during the call.
+        let look = unsafe { *look };
+        let Some(Step::Block(block)) = step else { return };
+        let peek = |address: usize, into: &mut [u8]| {
+            // SAFETY: the caller gave the function and its context together; the room is a slice's.
+            unsafe { (look.peek)(look.context, address, into.as_mut_ptr(), into.len()) == 1 }
+        };
+        strategy.header(block, &peek, &mut |Field { name, value, form }| {
+            let field = RawField { name: name.as_ptr(), length: name.len(), value, form: form as u32 };
+            // SAFETY: as above; the field is valid during the call.
+            unsafe { (look.show)(look.context, &raw const field) };
+        });
     }
 }
 

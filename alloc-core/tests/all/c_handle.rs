@@ -1,6 +1,6 @@
 //! A C program calls through a handle's table.
 
-use alloc_core::handle::{RawStep, VTable};
+use alloc_core::handle::{RawField, RawLook, RawStep, VTable};
 use alloc_core::{Handle, Stats};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;
@@ -47,6 +47,8 @@ fn a_c_program_uses_a_strategy_through_its_handle() {
     assert_eq!(size(library, c"size_of_vtable"), size_of::<VTable>());
     assert_eq!(size(library, c"size_of_stats"), size_of::<Stats>());
     assert_eq!(size(library, c"size_of_step"), size_of::<RawStep>());
+    assert_eq!(size(library, c"size_of_field"), size_of::<RawField>());
+    assert_eq!(size(library, c"size_of_look"), size_of::<RawLook>());
 
     // SAFETY: `use_handle` has this type in `handle.c`, whose structure types have the sizes just compared.
     let use_handle = unsafe {

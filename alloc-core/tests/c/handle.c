@@ -78,3 +78,5 @@ size_t size_of_handle(void) { return sizeof(strata_handle); }
 size_t size_of_vtable(void) { return sizeof(strata_vtable); }
 size_t size_of_stats(void) { return sizeof(strata_stats); }
 size_t size_of_step(void) { return sizeof(strata_step); }
+size_t size_of_field(void) { return sizeof(strata_field); }
+size_t size_of_look(void) { return sizeof(strata_look); }

@@ -7,7 +7,7 @@
 
 use core::marker::PhantomData;
 
-use alloc_core::Misuse;
+use alloc_core::{Block, Field, Misuse, Peek, peek_u32};
 
 use super::Header;
 use crate::config::Config;
@@ -121,6 +121,26 @@ impl<M: Magic> Checked<M> {
 
 impl<M: Magic> Header for Checked<M> {
     const BYTES: usize = 24;
+
+    fn show(block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        let word = |offset| peek_u32(peek, block.address.wrapping_sub(Self::BYTES) + offset);
+        let (Some(magic), Some(flags), Some(size)) = (word(MAGIC), word(FLAGS), word(SIZE)) else { return };
+        show(Field::word("magic", magic.into()));
+        for (name, flag) in [("FREE", FREE), ("USED", USED), ("CORRUPTED", CORRUPTED), ("CACHED", CACHED)] {
+            show(Field::flag(name, flags & flag != 0));
+        }
+        let bytes = |granules: u32| u64::from(granules) * Self::GRANULE as u64;
+        show(Field::number("size", bytes(size)));
+        for (name, offset) in [("prev", PREV), ("next", NEXT)] {
+            if let Some(at) = word(offset) {
+                show(Field::number(name, bytes(at)));
+            }
+        }
+        if let Some(requested) = word(REQUESTED) {
+            show(Field::number("requested", requested.into()));
+        }
+    }
+
     const MIN: u32 = 2;
     const MAPS: usize = 3;
     const SIZED: bool = true;

@@ -18,7 +18,7 @@ mod sized;
 
 use core::ptr::NonNull;
 
-use alloc_core::Misuse;
+use alloc_core::{Block, Field, Misuse, Peek};
 
 pub use checked::{Checked, Keyed, Magic, Plain};
 pub use none::None;
@@ -172,6 +172,12 @@ pub trait Header: Sealed {
     #[inline(always)]
     fn examine<C: Config<Header = Self>>(zone: Zone<C>, address: usize) -> Result<u32, Misuse> {
         Ok(((zone.distance(address) - Self::BYTES) >> Self::SHIFT) as u32)
+    }
+
+    /// Shows the fields of the header of a block in a zone, as a walk showed it: nothing where there is none.
+    #[doc(hidden)]
+    fn show(block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        let _ = (block, peek, show);
     }
 
     /// Whether the header of the block at `at` is whole. The block is one by the maps.

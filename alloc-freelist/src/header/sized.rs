@@ -2,6 +2,8 @@
 
 use core::ptr::NonNull;
 
+use alloc_core::{Block, BlockState, Field, Peek, peek_u32};
+
 use super::{Header, none};
 use crate::config::Config;
 use crate::zone::Zone;
@@ -28,6 +30,19 @@ unsafe fn word(payload: NonNull<u8>, offset: usize) -> NonNull<u32> {
 
 impl Header for Sized {
     const BYTES: usize = 8;
+
+    fn show(block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        let word = |offset| peek_u32(peek, block.address.wrapping_sub(Self::BYTES) + offset);
+        // A free block has its links there.
+        let (false, Some(size), Some(state)) = (block.state == BlockState::Free, word(SIZE), word(STATE))
+        else {
+            return;
+        };
+        show(Field::number("size", u64::from(size) * Self::GRANULE as u64));
+        show(Field::flag("USED", state == USED));
+        show(Field::flag("CACHED", state == CACHED));
+    }
+
     const MIN: u32 = 1;
     const MAPS: usize = 1;
     const SIZED: bool = true;

@@ -19,7 +19,8 @@ use alloc_core::os::{Break, Pages};
 use alloc_core::sync::RawLock;
 use alloc_core::sync::static_atomic::{AtomicUsize, Ordering};
 use alloc_core::{
-    AllocError, Inspect, OnMisuse, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked,
+    AllocError, Block, Field, Inspect, OnMisuse, Ownership, Peek, SizedBlocks, Stats, Step, Strategy, Visit,
+    Walked,
 };
 
 pub use flags::Flags;
@@ -264,6 +265,10 @@ impl<K: Break + Pages, P: Pages, const MMAP: usize, const ABORT: bool> Inspect f
 
     fn trim(&self, keep: usize) -> usize {
         self.list.trim(keep)
+    }
+
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        self.list.header(block, peek, show);
     }
 }
 

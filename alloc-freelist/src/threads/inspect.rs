@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use alloc_core::backend::Backend;
-use alloc_core::{Gauge, Inspect, Ownership, Stats, Step, Visit, Walked};
+use alloc_core::{Block, Field, Gauge, Inspect, Ownership, Peek, Stats, Step, Visit, Walked};
 
 use super::SyncFreeList;
 use super::cache::{Cache, next};
@@ -123,5 +123,9 @@ impl<C: Config, B: Backend, W: Backend> Inspect for SyncFreeList<C, B, W> {
         let claims = self.claim_all();
         self.drain(&claims);
         self.list.trim(keep)
+    }
+
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        self.list.header(block, peek, show);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::thread;
 
-use alloc_core::{Inspect, Strategy};
+use std::collections::HashMap;
+
+use alloc_core::{Block, BlockState, Inspect, Step, Strategy, Visit};
 use alloc_ptmalloc::{ArenaFigures, Config, Era, Figures, Ptmalloc};
 
 use crate::support::{bare, give, layout, take};
@@ -66,6 +68,74 @@ fn bins_hold_what_a_walk_calls_free() {
         }
         assert!(arena.top > 0 && arena.system_mem <= arena.max_system_mem && arena.heaps == 1);
         give(&heap, large, 100_000);
+    }
+}
+
+/// All blocks that a walk shows.
+fn blocks(heap: &Ptmalloc) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let _ = heap.walk(&mut |step| {
+        if let Step::Block(block) = step {
+            blocks.push(block);
+        }
+        Visit::Continue(())
+    });
+    blocks
+}
+
+#[test]
+fn headers_decoded_say_what_a_walk_says() {
+    // Only this heap's memory is read, which nobody else uses.
+    let peek = |address: usize, into: &mut [u8]| {
+        let from = std::ptr::with_exposed_provenance::<u8>(address);
+        // SAFETY: within the heap, or the last word of top.
+        unsafe { into.as_mut_ptr().copy_from(from, into.len()) };
+        true
+    };
+    for era in ERAS {
+        let heap = Ptmalloc::new(Config { mmap_threshold: 70_000, ..Config::new(era) });
+        let sizes = [40, 100, 700, 3000, 50_000, 90_000];
+        let taken: Vec<_> =
+            sizes.into_iter().map(|size| (take(&heap, size), take(&heap, 40), size)).collect();
+        for &(block, _, size) in taken.iter().filter(|(.., size)| *size < 90_000) {
+            give(&heap, block, size);
+        }
+        let mut states = HashMap::new();
+        for block in blocks(&heap) {
+            let mut fields = HashMap::new();
+            heap.header(block, &peek, &mut |field| {
+                assert_eq!(fields.insert(field.name, field.value), None, "{field:?}");
+            });
+            *states.entry(block.state).or_insert(0) += 1;
+            let context = format!("{era:?}: {block:?} {fields:?}");
+            if block.state == BlockState::Metadata {
+                assert!(fields.is_empty(), "{context}");
+                continue;
+            }
+            let size = fields["size"];
+            assert!(size % 16 == 0 && size + 8 >= block.size as u64, "{context}");
+            assert_eq!(fields["IS_MMAPPED"], u64::from(block.state == BlockState::Mapped), "{context}");
+            assert_eq!(fields.contains_key("arena"), block.state != BlockState::Mapped, "{context}");
+            match block.state {
+                BlockState::Used | BlockState::Cached => {
+                    assert_eq!(fields["next's PREV_INUSE"], 1, "{context}")
+                }
+                BlockState::Free if fields.contains_key("top") => {
+                    assert_eq!(fields["PREV_INUSE"], 1, "{context}")
+                }
+                BlockState::Free => {
+                    assert_eq!(fields["next's PREV_INUSE"], 0, "{context}");
+                    assert!(fields["fd"] != 0 && fields["bk"] != 0, "{context}");
+                }
+                _ => {}
+            }
+        }
+        for state in [BlockState::Used, BlockState::Free, BlockState::Cached, BlockState::Mapped] {
+            assert!(states.contains_key(&state), "{era:?}: {states:?}");
+        }
+        for (block, _, _) in taken.iter().filter(|(.., size)| *size == 90_000) {
+            give(&heap, *block, 90_000);
+        }
     }
 }
 

@@ -37,6 +37,15 @@ macro_rules! forward_inspect {
         fn trim(&$self, keep: usize) -> usize {
             $target.trim(keep)
         }
+
+        fn header(
+            &$self,
+            block: ::alloc_core::Block,
+            peek: ::alloc_core::Peek<'_>,
+            show: &mut dyn FnMut(::alloc_core::Field),
+        ) {
+            $target.header(block, peek, show);
+        }
     };
 }
 use forward_inspect;

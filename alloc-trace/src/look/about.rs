@@ -3,9 +3,10 @@
 use core::fmt::{self, Write};
 use core::ptr::NonNull;
 
-use alloc_core::{Block, Inspect, Ownership, Step, Visit, Walked, Zone};
+use alloc_core::{Block, Field, Form, Inspect, Ownership, Step, Visit, Walked, Zone};
 
 use super::account::{NAMES, index};
+use super::peek::peek;
 use super::{Colour, events, hexdump};
 use crate::sink::History;
 
@@ -71,7 +72,7 @@ pub fn about(strategy: &dyn Inspect, address: usize) -> About {
     about
 }
 
-/// Tells what is known of an address: its strategy, zone, block and neighbours, what happened to it as far as a history
+/// Tells what is known of an address: its strategy, zone, block, the block's header decoded, and neighbours, what happened to it as far as a history
 /// remembers, with the stacks, and the memory around it as a hexdump.
 ///
 /// # Errors
@@ -111,6 +112,9 @@ pub fn explain(
     };
     show("previous block", about.previous, out)?;
     show("block", about.block, out)?;
+    if let Some(block) = about.block {
+        tell_header(strategy, block, out)?;
+    }
     if about.zone.is_some() && about.block.is_none() {
         writeln!(out, "  between blocks")?;
     }
@@ -119,4 +123,25 @@ pub fn explain(
         events(history, Some(address), out)?;
     }
     if about.zone.is_some() { hexdump(strategy, address, colour, out) } else { Ok(()) }
+}
+
+/// The fields of a block's header on one line: flags that are set by their names, the others behind `no`.
+fn tell_header(strategy: &dyn Inspect, block: Block, out: &mut dyn Write) -> fmt::Result {
+    let read = |address: usize, into: &mut [u8]| peek(address, into) == into.len();
+    let mut result = Ok(());
+    let mut any = false;
+    strategy.header(block, &read, &mut |Field { name, value, form }| {
+        result = result.and_then(|()| {
+            out.write_str(if any { ", " } else { "    header: " })?;
+            match form {
+                Form::Number => write!(out, "{name} {value}"),
+                Form::Word => write!(out, "{name} {value:#x}"),
+                Form::Flag if value != 0 => out.write_str(name),
+                Form::Flag => write!(out, "no {name}"),
+            }
+        });
+        any = true;
+    });
+    result?;
+    if any { writeln!(out) } else { Ok(()) }
 }

@@ -5,7 +5,10 @@ use std::cell::RefCell;
 use std::ptr::NonNull;
 
 use alloc_core::os::schedule::Schedule;
-use alloc_core::{AllocError, Inspect, Libc, Ownership, SizedBlocks, Stats, Step, Strategy, Visit, Walked};
+use alloc_core::{
+    AllocError, Block, BlockState, Field, Inspect, Libc, Ownership, Peek, SizedBlocks, Stats, Step, Strategy,
+    Visit, Walked,
+};
 use alloc_trace::{Counting, FaultInject, History, Null, Perturb, Quota, Traced};
 
 /// Remembers which of its methods was called, and serves from the C library.
@@ -99,10 +102,14 @@ impl Inspect for Spy {
     fn trim(&self, _keep: usize) -> usize {
         spied!(self, "trim", 77)
     }
+
+    fn header(&self, _block: Block, _peek: Peek<'_>, _show: &mut dyn FnMut(Field)) {
+        spied!(self, "header", ());
+    }
 }
 
 /// Every method of the contract, in the order in which `call_all` calls them.
-const METHODS: [&str; 14] = [
+const METHODS: [&str; 15] = [
     "allocate",
     "allocate_zeroed",
     "grow",
@@ -117,6 +124,7 @@ const METHODS: [&str; 14] = [
     "walk",
     "owns",
     "trim",
+    "header",
 ];
 
 /// Calls each method once, and hands over what the spy saw for each.
@@ -159,6 +167,9 @@ fn call_all<D: SizedBlocks>(decorated: &D, spy: &Spy) -> Vec<Vec<&'static str>> 
     assert_eq!(decorated.owns(first), Ownership::Unknown);
     then(spy);
     assert_eq!(decorated.trim(0), 77);
+    then(spy);
+    let block = Block { address: 16, size: 16, state: BlockState::Used };
+    decorated.header(block, &|_, _| false, &mut |_| {});
     then(spy);
     seen
 }

@@ -49,6 +49,9 @@ fn check(heap: &impl Strategy) {
     assert_eq!(look::svg(heap, &mut picture), Ok(Some(account)));
     assert_eq!(picture.matches("<rect ").count(), picture.matches("</rect>").count());
     assert!(picture.starts_with("<svg ") && picture.trim_end().ends_with("</svg>"));
+    for state in ["used", "free", "cached", "mapped", "corrupted", "metadata", "between"] {
+        assert!(picture.contains(&format!(">{state}</text>")), "the legend lacks {state}");
+    }
     let mut page = String::new();
     assert_eq!(look::html(heap, &mut page), Ok(Some(account)));
     assert!(page.contains(&format!("<td>{}</td>", account.by_state[0])));
@@ -74,6 +77,11 @@ fn a_strategy_that_cannot_be_walked_says_so() {
     let mut page = String::new();
     assert_eq!(look::html(&Libc, &mut page), Ok(None));
     assert!(page.contains("cannot be walked") && page.contains("</html>"));
+    let mut picture = String::new();
+    assert_eq!(look::svg(&Libc, &mut picture), Ok(None));
+    assert!(
+        picture.starts_with("<svg ") && picture.contains("cannot be walked") && picture.ends_with("</svg>\n")
+    );
 }
 
 #[test]
@@ -110,6 +118,62 @@ fn an_address_is_told_with_its_neighbours_and_its_past() {
     assert!(outside.zone.is_none() && outside.block.is_none());
     assert_ne!(heap.owns(std::ptr::NonNull::from(&text).cast()), Ownership::Mine);
     give_back(&heap, [first, middle, last].map(|block| (block, layout)).to_vec());
+}
+
+/// The line of an explanation that has the block's header.
+fn told_header(heap: &impl Inspect, address: usize) -> String {
+    let mut text = String::new();
+    look::explain(heap, address, None, Colour::Never, &mut text).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("    header: "));
+    line.unwrap_or_else(|| panic!("no header in\n{text}")).to_owned()
+}
+
+#[test]
+fn a_blocks_header_is_decoded() {
+    let layout = layout(100, 16);
+    let mem_io = MemIo::new();
+    let block = mem_io.allocate(layout).unwrap();
+    let line = told_header(&mem_io, block.addr().get());
+    assert!(
+        line.starts_with("magic 0xdeadbeef, no FREE, USED, no CORRUPTED, no CACHED, size 128, prev "),
+        "{line}"
+    );
+    assert!(line.ends_with(", requested 100"), "{line}");
+    // What was written over shows: the flags, the second word of 24 bytes.
+    // SAFETY: the header lies in the heap's memory, which no other thread uses.
+    let flags = unsafe { block.sub(20) }.cast::<u32>();
+    // SAFETY: as above.
+    let before = unsafe { flags.read() };
+    // SAFETY: as above.
+    unsafe { flags.write(5) };
+    let line = told_header(&mem_io, block.addr().get());
+    assert!(line.contains(", FREE, no USED, CORRUPTED, "), "{line}");
+    // SAFETY: as above.
+    unsafe { flags.write(before) };
+    give_back(&mem_io, vec![(block, layout)]);
+
+    let sized = heap();
+    let block = sized.allocate(layout).unwrap();
+    assert_eq!(told_header(&sized, block.addr().get() + 50), "size 112, USED, no CACHED");
+    give_back(&sized, vec![(block, layout)]);
+
+    let guarded = Guard::sized(heap()).quarantine(1 << 16);
+    let block = guarded.allocate(layout).unwrap();
+    let line = told_header(&guarded, block.addr().get());
+    assert_eq!(line, "size 100, align 16, LIVE, no FREED, canary before, canaries behind");
+    // SAFETY: behind the block lie its canaries.
+    let canary = unsafe { block.add(100) };
+    // SAFETY: as above.
+    let byte = unsafe { canary.read() };
+    // SAFETY: as above.
+    unsafe { canary.write(!byte) };
+    let line = told_header(&guarded, block.addr().get());
+    assert_eq!(line, "size 100, align 16, LIVE, no FREED, canary before, no canaries behind");
+    // SAFETY: as above.
+    unsafe { canary.write(byte) };
+    give_back(&guarded, vec![(block, layout)]);
+    let line = told_header(&guarded, block.addr().get());
+    assert_eq!(line, "size 100, align 16, no LIVE, FREED, canary before, canaries behind");
 }
 
 #[test]

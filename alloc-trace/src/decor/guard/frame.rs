@@ -18,6 +18,8 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use alloc_core::{Field, Peek, peek_u64};
+
 use crate::key::{key, mix};
 
 /// Bytes of the header.
@@ -51,6 +53,26 @@ pub(crate) fn outer(layout: Layout) -> Option<(Layout, usize)> {
     let front = align.max(HEADER);
     let size = layout.size().checked_add(front)?.checked_add(REAR)?;
     Some((Layout::from_size_align(size, align).ok()?, front))
+}
+
+/// Shows the header of what should be a user's block, decoded.
+pub(crate) fn show_header(user: usize, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+    let word = |index: usize| peek_u64(peek, user.wrapping_sub(HEADER) + index * 8);
+    let (Some(size), Some(shape), Some(check), Some(fore)) = (word(0), word(1), word(2), word(3)) else {
+        return;
+    };
+    let sealed = |life| check == seal(user, size, shape, life);
+    let known = sealed(Life::Live) || sealed(Life::Freed);
+    show(Field::number("size", size));
+    show(Field::number("align", 1_u64.checked_shl(shape as u32).unwrap_or(0)));
+    show(Field::flag("LIVE", sealed(Life::Live)));
+    show(Field::flag("FREED", sealed(Life::Freed)));
+    show(Field::flag("canary before", fore == u64::from_le_bytes(canary(user.wrapping_sub(8)))));
+    let end = user.wrapping_add(size as usize);
+    let mut rear = [0; REAR];
+    if known && peek(end, &mut rear) {
+        show(Field::flag("canaries behind", rear == rear_canary(end)));
+    }
 }
 
 fn words<'a>(place: NonNull<u8>) -> &'a [AtomicU64; 4] {

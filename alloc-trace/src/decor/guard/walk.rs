@@ -5,10 +5,12 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use alloc_core::arith::align_up;
-use alloc_core::{Block, BlockState, Gauge, Inspect, Ownership, Stats, Step, Strategy, Visit, Walked};
+use alloc_core::{
+    Block, BlockState, Field, Gauge, Inspect, Ownership, Peek, Stats, Step, Strategy, Visit, Walked,
+};
 
 use super::Guard;
-use super::frame::{Guarded, Life, REAR};
+use super::frame::{Guarded, Life, REAR, show_header};
 
 impl<S: Strategy> Guard<S> {
     /// Shows a used block of the inner strategy as what is in it.
@@ -111,5 +113,13 @@ impl<S: Strategy> Inspect for Guard<S> {
     fn trim(&self, keep: usize) -> usize {
         self.drain();
         self.inner.trim(keep)
+    }
+
+    /// The guard's own header of a block of its own; that of the inner strategy stands before it.
+    fn header(&self, block: Block, peek: Peek<'_>, show: &mut dyn FnMut(Field)) {
+        if self.slots.contains(block.address) || block.state == BlockState::Free {
+            return;
+        }
+        show_header(block.address, peek, show);
     }
 }
