@@ -88,7 +88,7 @@ ssh-keygen | ssh-keygen | ssh-keygen -q -t ed25519 -N '' -C none -f key && ssh-k
 strace | strace | strace -f -o log -e trace=write sh -c 'echo traced | cat'; rm -f log
 redis | redis-server redis-cli | $data/redis.sh
 rayon | cargo | $data/rayon
-workspace-tests | cargo | $data/workspace-tests -q --test-threads=2 --skip kernel_only --skip can_be_looked_into 2>&1 | sed -E 's/in [0-9.]+s/in TIME/'
+workspace-tests | cargo | $data/workspace-tests --test-threads=2 --skip kernel_only --skip can_be_looked_into 2>&1 | sed -E '/has been running for over/d; s/in [0-9.]+s/in TIME/' | LC_ALL=C sort
 rustc | rustc | rustc --edition 2021 -O --crate-type lib -o lib.rlib $data/lib.rs && rustc -vV | head -n 1
 END
 }
