@@ -55,8 +55,8 @@ void show_alloc_mem_ex(void);
  * the descriptor does not take the text; errno stays as it is. The heap's locks may be held while they write: the other end
  * of a pipe must be another process's, or large enough. */
 
-/* All that is known of an address: the strategy, zone, block, the block's header decoded, and neighbours there, what happened to it as far as the history
- * remembers (STRATA_HISTORY), with stacks, and a hexdump that says what each byte is. */
+/* All that is known of an address: the strategy, zone, block, the block's header decoded, and neighbours there, what happened
+ * to it as far as the history remembers (STRATA_HISTORY), with stacks, and a hexdump that says what each byte is. */
 int strata_explain(const void *address, int descriptor);
 
 /* The events that the history remembers, with their stacks, from the oldest on: of blocks that contained this address, or
