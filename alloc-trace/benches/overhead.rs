@@ -185,9 +185,10 @@ fn times<K: Sink>(heap: &Traced<Window, K>, count: usize) -> [f64; FIGURES] {
     [allocs / events, frees / events, turns / events, changing]
 }
 
+/// Not a number where there was no round at full speed.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn file(name: &str) -> (PathBuf, i32) {
@@ -197,13 +198,27 @@ fn file(name: &str) -> (PathBuf, i32) {
     (path, file.into_raw_fd())
 }
 
-fn run<K: Sink + Sync>(name: &str, sink: K, threads: usize, begin: impl Fn(i32), end: impl Fn()) {
-    // `cargo bench ... -- exact` runs the modes of that name alone.
-    if std::env::args().skip(1).any(|wanted| !wanted.starts_with("--") && !name.starts_with(&wanted)) {
+/// `cargo bench ... -- exact 1 heaps` runs the mode of that name alone, on one thread, and the comparison of heaps.
+fn is_wanted(name: &str, threads: Option<usize>) -> bool {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let (numbers, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.parse::<usize>().is_ok());
+    let has_number = |threads: usize| numbers.iter().any(|number| **number == threads.to_string());
+    (names.is_empty() || names.iter().any(|wanted| name.starts_with(wanted.as_str())))
+        && (numbers.is_empty() || threads.is_none_or(has_number))
+}
+
+fn run<K: Sink + Copy + Send + Sync>(
+    name: &str,
+    sink: K,
+    threads: usize,
+    begin: impl Fn(i32),
+    end: impl Fn(),
+) {
+    if !is_wanted(name, Some(threads)) {
         return;
     }
     let count = if name == "log" { LOGGED } else { EVENTS };
-    let heaps: Vec<_> = (0..threads).map(|thread| Traced::new(Window::new(thread), &sink)).collect();
+    let heaps: Vec<_> = (0..threads).map(|thread| Traced::new(Window::new(thread), sink)).collect();
     let plain = Traced::new(Window::new(0), Null);
     let mut bytes = 0;
     let rounds = rounds(|| {
@@ -298,6 +313,9 @@ fn main() {
         run("history", &HISTORY, threads, remember, || HISTORY.stop());
     }
     run("log", &LOG, 1, |fd| LOG.start(fd, 128).unwrap(), || LOG.stop());
+    if !is_wanted("heaps", None) {
+        return;
+    }
     println!(
         "\n| heap | ns for an allocation and its free | % more with a switch that is off | rounds at full speed |"
     );

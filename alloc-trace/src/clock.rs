@@ -1,8 +1,7 @@
 //! Ticks, and the kernel's clocks.
 
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
-use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::vdso::{self, ClockGettime};
@@ -29,8 +28,12 @@ pub(crate) fn ticks() -> u64 {
     monotonic()
 }
 
-/// The kernel's function that reads clocks; null where there is none, and before [`prepare`].
-static COARSE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// The kernel's function that reads clocks; one that knows none before [`prepare`], and where there is none.
+static COARSE: AtomicPtr<c_void> = AtomicPtr::new(no_clock as *mut c_void);
+
+unsafe extern "C" fn no_clock(_: libc::clockid_t, _: *mut libc::timespec) -> c_int {
+    -libc::ENOSYS
+}
 
 /// Looks for what [`coarse`] needs.
 pub(crate) fn prepare() {
@@ -42,16 +45,13 @@ pub(crate) fn prepare() {
     }
 }
 
-/// The time that the kernel last noted, in nanoseconds of its own: it advances every one to ten milliseconds. Costs a third of
-/// [`ticks`], without a system call. `None` where the system has no such thing.
-#[inline]
-pub(crate) fn coarse() -> Option<u64> {
-    let function = COARSE.load(Ordering::Relaxed);
-    if function.is_null() {
-        return None;
-    }
-    // SAFETY: the only non-null value stored is a function of this type.
-    let function = unsafe { core::mem::transmute::<*mut c_void, ClockGettime>(function) };
+/// The time that the kernel last noted, by a clock of its own: seconds and nanoseconds. It advances every one to ten
+/// milliseconds. Costs a third of [`ticks`], without a system call. `None` where the system has no such thing.
+#[inline(always)]
+pub(crate) fn coarse() -> Option<[u64; 2]> {
+    // SAFETY: the only values stored are functions of this type.
+    let function =
+        unsafe { core::mem::transmute::<*mut c_void, ClockGettime>(COARSE.load(Ordering::Relaxed)) };
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: a clock that Linux has, and a place for its time.
     if unsafe { function(libc::CLOCK_MONOTONIC_COARSE, time.as_mut_ptr()) } != 0 {
@@ -59,8 +59,7 @@ pub(crate) fn coarse() -> Option<u64> {
     }
     // SAFETY: filled, as the answer says.
     let time = unsafe { time.assume_init() };
-    // Only compared: two moments that look the same would be centuries apart.
-    Some((time.tv_sec as u64) << 30 | time.tv_nsec as u64)
+    Some([time.tv_sec as u64, time.tv_nsec as u64])
 }
 
 fn nanos(clock: libc::clockid_t) -> u64 {

@@ -25,9 +25,9 @@
 //! Memory comes from mappings of the tracer's own. No sink formats, allocates from the traced heap, takes the loader's lock
 //! or a lock of the standard library.
 //!
-//! Modules in dependency order, each using only names above it (`stack`, `pending`, `countdown` and `budget` are one floor
+//! Modules in dependency order, each using only names above it (`stack`, `owners`, `pending`, `countdown` and `budget` are one floor
 //! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `owned`, `unsignalled`, `own_fd`, `out`, `vdso`, `clock`, `format`,
-//! `event`, `settings`, `stack`, `pending`, `countdown`, `budget`, `slot`, `thread`, `sink`, `traced`, `decor`, `look`,
+//! `event`, `settings`, `stack`, `owners`, `pending`, `countdown`, `budget`, `slot`, `thread`, `sink`, `traced`, `decor`, `look`,
 //! `tracer`, `report`.
 //!
 //! # Not for
@@ -60,6 +60,7 @@ pub mod out;
 mod own;
 mod own_fd;
 mod owned;
+mod owners;
 mod pending;
 #[cfg(feature = "report")]
 pub mod report;

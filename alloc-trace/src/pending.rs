@@ -14,10 +14,12 @@ use crate::format::{BLOCK_HEADER, TIME_SHIFT};
 /// Bytes of a block at most, with its header.
 pub(crate) const CAPACITY: usize = if cfg!(alloc_loom) { BLOCK_HEADER + LONGEST + 8 } else { 64 << 10 };
 
-/// Events at most, one after the other, that have the time of the first.
-const SHARING: u32 = 32;
-/// A coarse time that is none.
-const UNKNOWN: u64 = u64::MAX;
+/// Bytes of events, one after the other, behind which none has the time of the one before them any more. No event takes less than
+/// two: so many are 48 events at most.
+const SHARING: u32 = 96;
+
+/// What the coarse clock says: seconds and nanoseconds.
+type Coarse = [u64; 2];
 
 /// The buffer. Valid when all bytes are zero.
 pub(crate) struct Pending {
@@ -30,10 +32,15 @@ pub(crate) struct Pending {
     /// Blocks of this thread and trace so far.
     number: AtomicU32,
     base: AtomicU64,
-    last: Cell<Last>,
-    /// Events at the end of what is there that have one time, and the coarse clock's then.
-    sharing: Cell<u32>,
-    coarse: Cell<u64>,
+    // What differences are counted from, each by itself: an event does not change all of them.
+    time: Cell<u64>,
+    address: Cell<u64>,
+    stack: Cell<u32>,
+    /// How many bytes there may be before the next event, if that is to have the last one's time; 0 where it may not. There is
+    /// room for it then.
+    limit: Cell<u32>,
+    /// What the coarse clock said before that time.
+    coarse: Cell<Coarse>,
     bytes: [AtomicU8; CAPACITY],
 }
 
@@ -54,8 +61,10 @@ impl Pending {
             length: AtomicU32::new(0),
             number: AtomicU32::new(0),
             base: AtomicU64::new(0),
-            last: Cell::default(),
-            sharing: Cell::default(),
+            time: Cell::default(),
+            address: Cell::default(),
+            stack: Cell::default(),
+            limit: Cell::default(),
             coarse: Cell::default(),
             bytes: core::array::from_fn(|_| AtomicU8::new(0)),
         }
@@ -85,8 +94,8 @@ impl Pending {
     fn reset(&self, ticks: u64) {
         let base = ticks >> TIME_SHIFT << TIME_SHIFT;
         self.base.store(base, Ordering::Relaxed);
-        self.last.set(Last { time: base >> TIME_SHIFT, ..Last::default() });
-        self.coarse.set(UNKNOWN);
+        self.keep(Last { time: base >> TIME_SHIFT, ..Last::default() });
+        self.limit.set(0);
         self.length.store(BLOCK_HEADER as u32, Ordering::Relaxed);
     }
 
@@ -100,37 +109,70 @@ impl Pending {
         self.turns.store(turns.wrapping_add(2), Ordering::Release);
     }
 
-    /// Whether another event may have the last one's time, when the coarse clock says `coarse`; it is counted as if it had.
-    #[inline]
-    pub(crate) fn share(&self, coarse: u64) -> bool {
-        let sharing = self.sharing.get();
-        let may = sharing < SHARING && self.coarse.get() == coarse;
-        self.sharing.set(sharing + u32::from(may));
-        may
+    fn last(&self) -> Last {
+        Last { time: self.time.get(), address: self.address.get(), stack: self.stack.get() }
     }
 
-    /// The next event has a time of its own, which others may share while the coarse clock stands, if it was asked.
-    #[inline]
-    pub(crate) fn stamp(&self, coarse: Option<u64>) {
-        self.sharing.set(1);
-        self.coarse.set(coarse.unwrap_or(UNKNOWN));
+    fn keep(&self, last: Last) {
+        self.time.set(last.time);
+        self.address.set(last.address);
+        self.stack.set(last.stack);
+    }
+
+    /// Whether the next event of `session` may have the last one's time, when the coarse clock says `coarse`, which is asked last.
+    #[inline(always)]
+    pub(crate) fn may_share(&self, session: u32, coarse: impl FnOnce() -> Option<Coarse>) -> bool {
+        self.belongs_to(session)
+            && self.length.load(Ordering::Relaxed) < self.limit.get()
+            && coarse() == Some(self.coarse.get())
+    }
+
+    /// Appends an event with the last one's time: [`may_share`](Self::may_share) said so.
+    #[inline(always)]
+    pub(crate) fn append_sharing(&self, record: &Record) {
+        let last = self.put(self.time.get(), record);
+        self.address.set(last.address);
+        // Known where the record is made, as this is inlined there.
+        if !matches!(record, Record::Free { .. }) {
+            self.stack.set(last.stack);
+        }
+        // Its block was left at a time of its own.
+        if matches!(record, Record::Resize { .. }) {
+            self.time.set(last.time);
+        }
     }
 
     /// Appends an event at this many ticks; 0 is the last event's time, as any earlier one. The owner asked
-    /// [`has_room`](Self::has_room) before.
+    /// [`has_room`](Self::has_room) before. Where the coarse clock was asked before the ticks were read, events behind this one may
+    /// share its time while the clock stands.
+    #[inline]
+    pub(crate) fn append(&self, ticks: u64, coarse: Option<Coarse>, record: &Record) {
+        self.keep(self.put(ticks >> TIME_SHIFT, record));
+        let length = self.length.load(Ordering::Relaxed);
+        match coarse {
+            Some(coarse) => {
+                self.coarse.set(coarse);
+                self.limit.set((length + SHARING).min((CAPACITY - LONGEST) as u32 + 1));
+            }
+            None => self.limit.set(0),
+        }
+    }
+
     #[inline(always)]
-    pub(crate) fn append(&self, ticks: u64, record: &Record) {
-        let mut at = self.length.load(Ordering::Relaxed) as usize;
-        let mut last = self.last.get();
-        last.encode(ticks >> TIME_SHIFT, record, |byte| {
-            if let Some(place) = self.bytes.get(at) {
+    fn put(&self, time: u64, record: &Record) -> Last {
+        let at = self.length.load(Ordering::Relaxed) as usize;
+        let mut last = self.last();
+        let Some(room) = self.bytes.get(at..).and_then(<[_]>::first_chunk::<LONGEST>) else { return last };
+        let mut count = 0;
+        last.encode(time, record, |byte| {
+            if let Some(place) = room.get(count) {
                 place.store(byte, Ordering::Relaxed);
             }
-            at += 1;
+            count += 1;
         });
-        self.last.set(last);
         // Release: the bytes are seen by whoever sees the length.
-        self.length.store(at as u32, Ordering::Release);
+        self.length.store((at + count) as u32, Ordering::Release);
+        last
     }
 
     /// Lets the owner write the block out, header's room first, and begins the next one.
@@ -187,5 +229,90 @@ impl Pending {
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(alloc_loom)))]
+mod tests {
+    use super::*;
+    use crate::thread;
+
+    const HERE: Record = Record::Free { address: 0x1000 };
+    const THEN: Coarse = [5, 6];
+
+    #[test]
+    fn events_share_a_time_while_they_may() {
+        let thread = thread::enter().unwrap();
+        let pending = &thread.pending;
+        let may_share = |session, coarse| pending.may_share(session, || coarse);
+        pending.begin(7, 1000);
+        assert!(!may_share(7, Some(THEN)), "nothing has a time yet");
+        pending.append(2000, Some(THEN), &HERE);
+        assert!(!may_share(8, Some(THEN)), "another trace");
+        assert!(!may_share(7, Some([5, 7])) && !may_share(7, Some([6, 6])), "the clock has moved");
+        assert!(!may_share(7, None), "there is no clock");
+        let mut shared = 0;
+        while may_share(7, Some(THEN)) {
+            pending.append_sharing(&HERE);
+            shared += 1;
+        }
+        assert_eq!(shared, 48);
+        pending.append(3000, None, &HERE);
+        assert!(!may_share(7, Some(THEN)), "the clock was not asked");
+        pending.append(4000, Some(THEN), &HERE);
+        assert!(may_share(7, Some(THEN)));
+        pending.discard();
+        assert!(!may_share(7, Some(THEN)), "thrown away");
+    }
+
+    #[test]
+    fn who_shares_finds_room() {
+        let thread = thread::enter().unwrap();
+        let pending = &thread.pending;
+        pending.begin(9, 1000);
+        let mut written = 0;
+        while pending.has_room() {
+            pending.append(2000, Some(THEN), &HERE);
+            while pending.may_share(9, || Some(THEN)) {
+                assert!(pending.has_room());
+                let before = pending.label().length;
+                pending.append_sharing(&HERE);
+                assert_eq!(pending.label().length, before + 2);
+                written += 1;
+            }
+        }
+        assert!(written > 30_000, "{written}");
+        pending.discard();
+    }
+
+    /// A resize carries the time at which its block was left, which comes after the one that is shared.
+    #[test]
+    fn a_resize_that_shares_a_time_moves_it() {
+        let thread = thread::enter().unwrap();
+        let pending = &thread.pending;
+        pending.begin(10, 0);
+        pending.append(32 * 100, Some(THEN), &HERE);
+        let resize = |before| Record::Resize {
+            old: 0x1000,
+            before,
+            address: 0x2000,
+            size: 1,
+            log2_align: 4,
+            stack: 3,
+        };
+        for record in [resize(105), HERE, resize(107)] {
+            assert!(pending.may_share(10, || Some(THEN)));
+            pending.append_sharing(&record);
+        }
+        extern crate std;
+        let label = pending.label();
+        let bytes: std::vec::Vec<u8> = pending.bytes[BLOCK_HEADER..label.length]
+            .iter()
+            .map(|byte| byte.load(Ordering::Relaxed))
+            .collect();
+        let (mut rest, mut last) = (bytes.as_slice(), Last::default());
+        let read: std::vec::Vec<_> = core::iter::from_fn(|| last.decode(&mut rest)).collect();
+        assert_eq!(read, [(100, HERE), (105, resize(105)), (105, HERE), (107, resize(107))]);
+        pending.discard();
     }
 }

@@ -95,6 +95,14 @@ pub(crate) fn get() -> Word {
     }
 }
 
+/// The thread's record, if it has one, by one comparison.
+#[inline(always)]
+pub(crate) fn here() -> Option<&'static Thread> {
+    let word = place::read();
+    // SAFETY: as above: neither of the two words that are no records.
+    (word > ENDING).then(|| unsafe { &*ptr::with_exposed_provenance::<Thread>(word) })
+}
+
 pub(crate) fn set(thread: &'static Thread) {
     place::write(ptr::from_ref(thread).expose_provenance());
 }

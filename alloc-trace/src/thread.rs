@@ -17,6 +17,7 @@ use alloc_core::os::unix::Os;
 use crate::budget::Counts;
 use crate::countdown::Countdown;
 use crate::errno::KeepErrno;
+use crate::owners::Mark;
 use crate::pending::Pending;
 use crate::slot::{self, Word};
 use crate::stack::Walker;
@@ -31,6 +32,8 @@ pub struct Thread {
     id: AtomicU32,
     busy: Cell<u32>,
     late: Cell<bool>,
+    /// Given with the record's memory, and never changed.
+    mark: Cell<Mark>,
     pub(crate) counts: Counts,
     pub(crate) countdown: Countdown,
     pub(crate) walker: Walker,
@@ -44,6 +47,9 @@ unsafe impl Sync for Thread {}
 /// All records. Grows at its head.
 static RECORDS: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
 
+/// Records that were made.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 /// The pthread key whose destructor gives records back, plus 1; 0 until it was made.
 static KEY: AtomicU32 = AtomicU32::new(0);
 
@@ -56,6 +62,13 @@ impl Thread {
     pub fn id(&self) -> u32 {
         // Relaxed: written by the thread itself when it took the record; others only show it.
         self.id.load(Ordering::Relaxed)
+    }
+
+    /// What the record's owners are known by in the table of owners. They come one after the other: of their events too, each
+    /// comes after those before it, so that they may have one mark.
+    #[inline(always)]
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark.get()
     }
 }
 
@@ -86,6 +99,37 @@ impl Drop for Entered {
         }
         self.0.busy.set(0);
     }
+}
+
+/// A record that was entered by [`enter_again`], which never borrows one. Likewise held.
+#[derive(Debug)]
+pub(crate) struct Again(&'static Thread);
+
+impl core::ops::Deref for Again {
+    type Target = Thread;
+
+    #[inline]
+    fn deref(&self) -> &Thread {
+        self.0
+    }
+}
+
+impl Drop for Again {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.busy.set(0);
+    }
+}
+
+/// The calling thread's record, where it has one and is not inside a sink: what [`enter`] finds for nearly all events.
+#[inline(always)]
+pub(crate) fn enter_again() -> Option<Again> {
+    let thread = slot::here()?;
+    if thread.busy.get() != 0 {
+        return None;
+    }
+    thread.busy.set(1);
+    Some(Again(thread))
 }
 
 /// The calling thread's record, unless the thread is inside a sink already, or the system has no memory for a record.
@@ -176,6 +220,8 @@ fn make() -> Option<&'static Thread> {
     // integers, null pointers, and arrays of them.
     let thread: &'static Thread = unsafe { place.as_ref() };
     thread.taken.store(1, Ordering::Relaxed);
+    // Relaxed: only the number's uniqueness matters.
+    thread.mark.set(Mark::of(MADE.fetch_add(1, Ordering::Relaxed).saturating_add(1)));
     let mut head = RECORDS.load(Ordering::Relaxed);
     loop {
         thread.next.store(head, Ordering::Relaxed);

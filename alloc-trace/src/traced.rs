@@ -60,6 +60,12 @@ fn place(block: NonNull<u8>, layout: Layout) -> Place {
     Place { address: block.addr().get(), size: layout.size(), align: layout.align() }
 }
 
+/// `layout`: where it is known.
+#[inline(always)]
+fn freed(block: NonNull<u8>, layout: Option<Layout>) -> Event {
+    Event::Free(layout.map_or(Place::bare(block.addr().get()), |layout| place(block, layout)))
+}
+
 impl<S: Strategy, K: Sink> Traced<S, K> {
     /// Inlined into one function for each kind of event: an event that is passed on in memory is written in words and read in
     /// pairs of them, for which the processor waits.
@@ -71,35 +77,65 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
         }
     }
 
-    #[inline]
-    fn told(
+    #[inline(always)]
+    fn tell_allocated(&self, block: NonNull<u8>, layout: Layout) {
+        match thread::enter_again() {
+            Some(thread) => self.sink.record(&thread, Event::Alloc(place(block, layout))),
+            None => self.tell_first_allocated(block, layout),
+        }
+    }
+
+    #[inline(always)]
+    fn tell_freed(&self, block: NonNull<u8>, layout: Option<Layout>) {
+        match thread::enter_again() {
+            Some(thread) => self.sink.record(&thread, freed(block, layout)),
+            None => self.tell_first_freed(block, layout),
+        }
+    }
+
+    /// From a thread that has no record yet, or no more, or is inside.
+    #[cold]
+    #[inline(never)]
+    fn tell_first_allocated(&self, block: NonNull<u8>, layout: Layout) {
+        self.tell(Event::Alloc(place(block, layout)));
+    }
+
+    /// Likewise.
+    #[cold]
+    #[inline(never)]
+    fn tell_first_freed(&self, block: NonNull<u8>, layout: Option<Layout>) {
+        self.tell(freed(block, layout));
+    }
+
+    // The functions below do the strategy's part too, so that a caller that finds the sink off has nothing to keep over any call.
+
+    #[inline(never)]
+    fn allocate_told(
         &self,
         layout: Layout,
-        result: Result<NonNull<u8>, AllocError>,
+        allocate: impl FnOnce(&S, Layout) -> Result<NonNull<u8>, AllocError>,
     ) -> Result<NonNull<u8>, AllocError> {
-        if self.sink.is_on() && self.sink.wants_alloc(layout.size()) {
-            self.tell_allocated(layout, result);
-        }
-        result
-    }
-
-    #[inline(never)]
-    fn tell_freed(&self, place: Place) {
-        self.tell(Event::Free(place));
-    }
-
-    #[inline(never)]
-    fn tell_allocated(&self, layout: Layout, result: Result<NonNull<u8>, AllocError>) {
+        let result = allocate(&self.inner, layout);
         match result {
-            Ok(block) => self.tell(Event::Alloc(place(block, layout))),
+            Ok(block) => self.tell_allocated(block, layout),
             Err(AllocError) => self.tell_refused(layout),
         }
+        result
     }
 
     #[cold]
     #[inline(never)]
     fn tell_refused(&self, layout: Layout) {
         self.tell(Event::Refused { size: layout.size(), align: layout.align(), kept: None });
+    }
+
+    /// # Safety
+    /// As for [`Strategy::deallocate`].
+    #[inline(never)]
+    unsafe fn deallocate_told(&self, block: NonNull<u8>, layout: Layout) {
+        self.tell_freed(block, Some(layout));
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.inner.deallocate(block, layout) };
     }
 
     #[inline(never)]
@@ -135,18 +171,25 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
 unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.told(layout, self.inner.allocate(layout))
+        if self.sink.wants_alloc(layout.size()) {
+            return self.allocate_told(layout, S::allocate);
+        }
+        self.inner.allocate(layout)
     }
 
     #[inline]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.told(layout, self.inner.allocate_zeroed(layout))
+        if self.sink.wants_alloc(layout.size()) {
+            return self.allocate_told(layout, S::allocate_zeroed);
+        }
+        self.inner.allocate_zeroed(layout)
     }
 
     #[inline]
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-        if self.sink.is_on() && self.sink.wants_free(block.addr().get()) {
-            self.tell_freed(place(block, layout));
+        if self.sink.wants_free(block.addr().get()) {
+            // SAFETY: the caller's promises are the callee's.
+            return unsafe { self.deallocate_told(block, layout) };
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.deallocate(block, layout) };
@@ -188,12 +231,24 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     }
 }
 
+impl<S: SizedBlocks, K: Sink> Traced<S, K> {
+    /// # Safety
+    /// As for [`SizedBlocks::free`].
+    #[inline(never)]
+    unsafe fn free_told(&self, block: NonNull<u8>) {
+        self.tell_freed(block, None);
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.inner.free(block) };
+    }
+}
+
 // SAFETY: as above.
 unsafe impl<S: SizedBlocks, K: Sink> SizedBlocks for Traced<S, K> {
     #[inline]
     unsafe fn free(&self, block: NonNull<u8>) {
-        if self.sink.is_on() && self.sink.wants_free(block.addr().get()) {
-            self.tell_freed(Place::bare(block.addr().get()));
+        if self.sink.wants_free(block.addr().get()) {
+            // SAFETY: the caller's promises are the callee's.
+            return unsafe { self.free_told(block) };
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.free(block) };

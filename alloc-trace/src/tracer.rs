@@ -25,7 +25,7 @@ use crate::event::{Event, Moment, Place};
 use crate::look::{self, Colour};
 use crate::out::{self, FdText, Refused};
 use crate::settings::{Mode, Settings, Target, Trace};
-use crate::sink::counts::COUNTS;
+use crate::sink::counts::{self, COUNTS};
 use crate::sink::exact::EXACT;
 use crate::sink::{History, Log, Sink};
 use crate::thread::{self, Thread};
@@ -34,6 +34,9 @@ const LOG: u32 = 1;
 const EXACTLY: u32 = 2;
 const COUNTED: u32 = 4;
 const REMEMBERED: u32 = 8;
+/// Beside [`COUNTED`]: samples alone.
+const SAMPLED: u32 = 16;
+const SAMPLES: u32 = COUNTED | SAMPLED;
 
 /// All modes behind one switch. [`TRACER`] is the only one.
 #[derive(Debug)]
@@ -127,14 +130,14 @@ impl Tracer {
         let started = match trace.mode {
             Mode::Exact => EXACT.start(fd).map(|()| EXACTLY),
             Mode::Aggregate => COUNTS.start(fd, 0).map(|()| COUNTED),
-            Mode::Sampled => COUNTS.start(fd, trace.rate).map(|()| COUNTED),
+            Mode::Sampled => COUNTS.start(fd, trace.rate).map(|()| SAMPLES),
             Mode::Log => self.log.start(fd, trace.frames).map(|()| {
                 self.log_fd.store(fd, Ordering::Relaxed);
                 LOG
             }),
             Mode::Leaks => COUNTS.start_unwritten(trace.rate).map(|()| {
                 self.leaks_fd.store(fd, Ordering::Relaxed);
-                COUNTED
+                if trace.rate == 0 { COUNTED } else { SAMPLES }
             }),
         };
         started.inspect_err(|_| out::close(fd))
@@ -229,7 +232,7 @@ impl Tracer {
     /// For callers without a [`Traced`](crate::Traced): a block of `size` bytes was handed out. `align` 0: not told.
     #[inline]
     pub fn allocated(&self, address: usize, size: usize, align: usize) {
-        if self.is_on() && self.wants_alloc(size) {
+        if self.wants_alloc(size) {
             self.tell(Event::Alloc(Place { address, size, align }));
         }
     }
@@ -237,7 +240,7 @@ impl Tracer {
     /// Likewise: the block at `address` is about to be given back. To be told before the strategy gets it.
     #[inline]
     pub fn freed(&self, address: usize) {
-        if self.is_on() && self.wants_free(address) {
+        if self.wants_free(address) {
             self.tell(Event::Free(Place::bare(address)));
         }
     }
@@ -246,7 +249,7 @@ impl Tracer {
     /// goes to [`resized`](Self::resized), or to [`refused_resize`](Self::refused_resize).
     #[inline]
     pub fn resizing(&self, address: usize) -> Moment {
-        if self.is_on() && self.wants_free(address) && !thread::is_inside() {
+        if self.wants_free(address) && !thread::is_inside() {
             return self.leaving(address);
         }
         Moment(0)
@@ -344,7 +347,7 @@ unsafe impl Sink for Tracer {
 
     fn leaving(&self, address: usize) -> Moment {
         // Of the modes that want to know, one at most is on.
-        match self.on.load(Ordering::Acquire) & !REMEMBERED {
+        match self.on.load(Ordering::Acquire) & !(REMEMBERED | SAMPLED) {
             EXACTLY => EXACT.leaving(address),
             COUNTED => COUNTS.leaving(address),
             LOG if self.log.is_on() => self.log.leaving(address),
@@ -354,20 +357,35 @@ unsafe impl Sink for Tracer {
 
     #[inline]
     fn wants_alloc(&self, size: usize) -> bool {
-        let on = self.on.load(Ordering::Relaxed);
-        on != COUNTED || COUNTS.wants_alloc(size)
+        match self.on.load(Ordering::Relaxed) {
+            0 => false,
+            SAMPLES => counts::passes(size),
+            _ => true,
+        }
     }
 
     #[inline]
     fn wants_free(&self, address: usize) -> bool {
-        let on = self.on.load(Ordering::Relaxed);
-        on != COUNTED || COUNTS.wants_free(address)
+        match self.on.load(Ordering::Relaxed) {
+            0 => false,
+            SAMPLES => COUNTS.may_hold(address),
+            _ => true,
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&self, thread: &Thread, event: Event) {
         // Acquire: pairs with the Release of `start`.
-        let on = self.on.load(Ordering::Acquire);
+        match self.on.load(Ordering::Acquire) {
+            EXACTLY => EXACT.record(thread, event),
+            on => self.record_in(on, thread, event),
+        }
+    }
+}
+
+impl Tracer {
+    #[inline(never)]
+    fn record_in(&self, on: u32, thread: &Thread, event: Event) {
         if on & REMEMBERED != 0 {
             self.history.record(thread, event);
         }
@@ -380,8 +398,10 @@ unsafe impl Sink for Tracer {
         if on & COUNTED != 0 {
             // With a history beside it, nobody has asked the countdown yet.
             let passed = match event {
-                Event::Alloc(place) | Event::Resize { new: place, .. } if on != COUNTED => {
-                    COUNTS.wants_alloc(place.size)
+                Event::Alloc(place) | Event::Resize { new: place, .. }
+                    if on & SAMPLED != 0 && on != SAMPLES =>
+                {
+                    counts::passes(place.size)
                 }
                 _ => true,
             };

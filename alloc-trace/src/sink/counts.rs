@@ -19,7 +19,7 @@ use crate::key::key;
 use crate::maths;
 use crate::out::Refused;
 use crate::own::{Mapped, Zeroed};
-use crate::slot::{self, Word};
+use crate::slot;
 use crate::stack::{self, NODES, StackId};
 use crate::thread::{self, Thread};
 
@@ -40,7 +40,7 @@ unsafe impl Zeroed for Tables {}
 /// The sink of the aggregate and the sampled mode: [`COUNTS`] is the only one, since each thread has one countdown.
 #[derive(Debug)]
 pub struct Counts {
-    /// The number of the trace that is on, from 1; 0 for none.
+    /// The number of the trace that is on, from 1, twice, and [`SAMPLED`]; 0 for none.
     session: AtomicU32,
     given: AtomicU32,
     /// Mean bytes between samples; 0 for every event.
@@ -52,6 +52,9 @@ pub struct Counts {
     began: Began,
     file: File,
 }
+
+/// Set in the number of a trace that counts samples.
+const SAMPLED: u32 = 1;
 
 /// The counts of this process.
 pub static COUNTS: Counts = Counts {
@@ -146,9 +149,9 @@ impl Counts {
         self.refused.store(0, Ordering::Relaxed);
         self.rate.store(rate, Ordering::Relaxed);
         self.began.now();
-        let session = self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
+        let session = (self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1) << 1).max(2);
         // Release: who finds the session finds what was set above.
-        self.session.store(session, Ordering::Release);
+        self.session.store(session | if rate == 0 { 0 } else { SAMPLED }, Ordering::Release);
         Ok(())
     }
 
@@ -246,6 +249,14 @@ impl Counts {
         unsafe { self.tables.load(Ordering::Acquire).as_ref() }
     }
 
+    /// Whether a sample may be live at the address.
+    #[inline]
+    pub(crate) fn may_hold(&self, address: usize) -> bool {
+        self.tables()
+            .and_then(|tables| slot_of(tables, address))
+            .is_some_and(|count| count.load(Ordering::Relaxed) != 0)
+    }
+
     fn came(&self, tables: &Tables, thread: &Thread, place: Place, rate: u64) {
         let stack = stack::of(thread);
         if rate > 0 {
@@ -292,6 +303,12 @@ const fn rounded(count: u64) -> u64 {
     count.wrapping_add(PART as u64 / 2) / PART as u64
 }
 
+/// Takes an allocation off the thread's countdown to its next sample. Whether it needs a closer look.
+#[inline]
+pub(crate) fn passes(size: usize) -> bool {
+    slot::here().is_none_or(|thread| thread.countdown.pass(size))
+}
+
 /// Looked at by every free: one multiplication, whose upper bits depend on all of the address.
 #[inline]
 fn slot_of(tables: &Tables, address: usize) -> Option<&AtomicU8> {
@@ -316,23 +333,18 @@ unsafe impl Sink for Counts {
 
     #[inline]
     fn wants_alloc(&self, size: usize) -> bool {
-        if self.rate.load(Ordering::Relaxed) == 0 {
-            return true;
-        }
-        match slot::get() {
-            Word::Here(thread) => thread.countdown.pass(size),
-            _ => true,
+        match self.session.load(Ordering::Relaxed) {
+            0 => false,
+            session => session & SAMPLED == 0 || passes(size),
         }
     }
 
     #[inline]
     fn wants_free(&self, address: usize) -> bool {
-        if self.rate.load(Ordering::Relaxed) == 0 {
-            return true;
+        match self.session.load(Ordering::Relaxed) {
+            0 => false,
+            session => session & SAMPLED == 0 || self.may_hold(address),
         }
-        self.tables()
-            .and_then(|tables| slot_of(tables, address))
-            .is_some_and(|count| count.load(Ordering::Relaxed) != 0)
     }
 
     fn leaving(&self, address: usize) -> Moment {

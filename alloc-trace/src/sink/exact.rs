@@ -4,17 +4,16 @@
 //! process at a time, since there is one such buffer for each thread.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::Sink;
 use super::file::{File, Writer};
-use super::owners::Owners;
 use crate::clock;
 use crate::event::{Event, Moment};
 use crate::format::event::Record;
 use crate::format::{Kind, Mode};
 use crate::out::Refused;
-use crate::own::{Mapped, Zeroed};
+use crate::owners::{Mark, Owners};
 use crate::stack;
 use crate::thread::{self, Thread};
 
@@ -25,21 +24,14 @@ pub struct Exact {
     session: AtomicU32,
     /// The last number that was given.
     given: AtomicU32,
-    /// Null before the first trace.
-    owners: AtomicPtr<Owners>,
     file: File,
 }
 
-// SAFETY: atomics, valid as zeros, without destructors.
-unsafe impl Zeroed for Owners {}
-
 /// The exact trace of this process.
-pub static EXACT: Exact = Exact {
-    session: AtomicU32::new(0),
-    given: AtomicU32::new(0),
-    owners: AtomicPtr::new(core::ptr::null_mut()),
-    file: File::new(),
-};
+pub static EXACT: Exact = Exact { session: AtomicU32::new(0), given: AtomicU32::new(0), file: File::new() };
+
+/// Which thread had the last event at an address. Not a part of the above, so that the program's file has no room for it.
+static OWNERS: Owners = Owners::new();
 
 impl Exact {
     /// Begins a trace in an empty file. The descriptor becomes the tracer's, which closes it. A trace that is on is ended.
@@ -51,10 +43,6 @@ impl Exact {
         self.end();
         if stack::tables().is_none() {
             return Err(Refused(libc::ENOMEM));
-        }
-        if self.owners().is_none() {
-            let Some(owners) = Mapped::<Owners>::new(1) else { return Err(Refused(libc::ENOMEM)) };
-            self.owners.store(owners.leak().as_ptr().cast_mut(), Ordering::Release);
         }
         clock::prepare();
         self.file.open(fd, Mode::Exact, 0)?;
@@ -109,23 +97,39 @@ impl Exact {
         self.file.after_fork();
     }
 
-    fn owners(&self) -> Option<&'static Owners> {
-        // SAFETY: null, or a table that is never given back.
-        unsafe { self.owners.load(Ordering::Acquire).as_ref() }
+    /// Appends an event at an address, or at none, with the last one's time where that will do. It is put together where it is
+    /// used, so that it lies in memory only where it is passed on there.
+    #[inline(always)]
+    fn append(thread: &Thread, address: Option<usize>, record: impl Fn() -> Record) {
+        let own = address.is_none_or(|address| OWNERS.touch(address, thread.mark()));
+        // Not a method's `self`, which would have to be kept over the call that asks the clock.
+        // Relaxed: the thread's buffer belongs to a session only after the thread has seen it as below.
+        let session = EXACT.session.load(Ordering::Relaxed);
+        if own && thread.pending.may_share(session, clock::coarse) {
+            thread.pending.append_sharing(&record());
+        } else {
+            EXACT.append_at_its_own(thread, &record());
+        }
     }
 
-    /// A time of its own for the next event, and room for it where there was none.
-    fn stamp(&self, thread: &Thread, session: u32, coarse: Option<u64>, has_room: bool) -> u64 {
-        let ticks = clock::ticks();
-        if !has_room {
-            if thread.pending.belongs_to(session) {
-                self.write_out(thread, ticks);
-            } else {
-                thread.pending.begin(session, ticks);
-            }
+    /// Appends an event with a time of its own.
+    #[inline(never)]
+    fn append_at_its_own(&self, thread: &Thread, record: &Record) {
+        // Acquire: pairs with the Release of `start`.
+        let session = self.session.load(Ordering::Acquire);
+        if session == 0 {
+            return;
         }
-        thread.pending.stamp(coarse);
-        ticks
+        // Before the ticks: those who find the clock standing where it stood then are no further behind them. Threads without a
+        // mark are not told apart, and share nothing.
+        let coarse = if thread.mark() == Mark::NONE { None } else { clock::coarse() };
+        let ticks = clock::ticks();
+        if !thread.pending.belongs_to(session) {
+            thread.pending.begin(session, ticks);
+        } else if !thread.pending.has_room() {
+            self.write_out(thread, ticks);
+        }
+        thread.pending.append(ticks, coarse, record);
     }
 
     #[cold]
@@ -166,64 +170,42 @@ unsafe impl Sink for Exact {
 
     #[inline]
     fn leaving(&self, address: usize) -> Moment {
-        if let Some(owners) = self.owners() {
-            // Before the strategy gives the place to others. No thread has the number 0.
-            owners.touch(address, thread::current().map_or(0, Thread::id));
-        }
+        // Before the strategy gives the place to others.
+        OWNERS.touch(address, thread::current().map_or(Mark::NONE, Thread::mark));
         Moment(clock::ticks())
     }
 
     #[inline(always)]
     fn record(&self, thread: &Thread, event: Event) {
-        // Acquire: pairs with the Release of `start`.
-        let session = self.session.load(Ordering::Acquire);
-        let (Some(owners), 1..) = (self.owners(), session) else { return };
         // One by one, so that each kind's bytes are put together in registers.
-        let note = (self, owners, thread, session);
         match event {
             Event::Free(place) => {
-                append(note, Some(place.address), &Record::Free { address: place.address as u64 });
+                Self::append(thread, Some(place.address), || Record::Free { address: place.address as u64 });
             }
             Event::Alloc(place) => {
-                let record = Record::Alloc {
+                let stack = stack::of(thread).0;
+                Self::append(thread, Some(place.address), || Record::Alloc {
                     address: place.address as u64,
                     size: place.size as u64,
                     log2_align: log2(place.align),
-                    stack: stack::of(thread).0,
-                };
-                append(note, Some(place.address), &record);
+                    stack,
+                });
             }
             Event::Resize { old, new, before } => {
-                let record = Record::Resize {
+                let stack = stack::of(thread).0;
+                Self::append(thread, Some(new.address), || Record::Resize {
                     old: old.address as u64,
                     before: before.0 >> crate::format::TIME_SHIFT,
                     address: new.address as u64,
                     size: new.size as u64,
                     log2_align: log2(new.align),
-                    stack: stack::of(thread).0,
-                };
-                append(note, Some(new.address), &record);
+                    stack,
+                });
             }
             // At no address: in any order with others' events.
             Event::Refused { size, align, .. } => {
-                append(note, None, &Record::Refused { size: size as u64, log2_align: log2(align) });
+                Self::append(thread, None, || Record::Refused { size: size as u64, log2_align: log2(align) });
             }
         }
     }
-}
-
-/// Appends an event at an address, or at none, with the last one's time where that will do.
-#[inline(always)]
-fn append(
-    (exact, owners, thread, session): (&Exact, &Owners, &Thread, u32),
-    address: Option<usize>,
-    record: &Record,
-) {
-    let pending = &thread.pending;
-    let own = address.is_none_or(|address| owners.touch(address, thread.id()));
-    let coarse = if own { clock::coarse() } else { None };
-    let has_room = pending.belongs_to(session) && pending.has_room();
-    let shares = has_room && coarse.is_some_and(|coarse| pending.share(coarse));
-    let ticks = if shares { 0 } else { exact.stamp(thread, session, coarse, has_room) };
-    pending.append(ticks, record);
 }

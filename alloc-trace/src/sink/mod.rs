@@ -7,7 +7,6 @@ pub mod history;
 mod live;
 pub mod log;
 pub mod null;
-mod owners;
 mod tally;
 
 pub use history::{Entry, History};
@@ -26,7 +25,7 @@ use crate::thread::Thread;
 /// Implementors promise that no method allocates from the traced heap except behind the re-entrancy guard that is held
 /// during [`record`](Self::record), that none unwinds, and that none takes a lock of the standard library.
 pub unsafe trait Sink {
-    /// Whether events are wanted now. Asked once per call of the traced strategy; one relaxed load and a branch.
+    /// Whether events are wanted now: one relaxed load and a branch.
     fn is_on(&self) -> bool;
 
     /// The block at `address` is about to be resized, and may leave its place to others before the resize is told. The
@@ -38,19 +37,20 @@ pub unsafe trait Sink {
         Moment(0)
     }
 
-    /// Whether an allocation of `size` bytes is wanted. Asked once for each while the sink is on, before it is told, so that
-    /// a sink that samples can decide without the thread's record being entered.
+    /// Whether the sink is on, and wants an allocation of `size` bytes. Asked once for each, before the strategy is, so that
+    /// a sink that samples can decide without the thread's record being entered, and one that is off costs no more than
+    /// [`is_on`](Self::is_on).
     #[inline]
     fn wants_alloc(&self, size: usize) -> bool {
         let _ = size;
-        true
+        self.is_on()
     }
 
-    /// Whether the free of the block at `address` is wanted, likewise.
+    /// Whether the sink is on, and wants the free of the block at `address`, likewise.
     #[inline]
     fn wants_free(&self, address: usize) -> bool {
         let _ = address;
-        true
+        self.is_on()
     }
 
     /// Takes an event. `thread` is the calling thread's record, guarded against re-entry.

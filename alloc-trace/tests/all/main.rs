@@ -1,5 +1,6 @@
 //! The tests of alloc-trace.
 
+mod budget;
 mod conformance;
 mod deaths;
 mod decorators;

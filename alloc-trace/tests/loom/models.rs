@@ -92,9 +92,9 @@ macro_rules! buffer_models {
                     let shared = Arc::clone(&shared);
                     thread::spawn(move || copy(&shared.0))
                 };
-                shared.0.append(0, &Record::Free { address: 0x10 });
+                shared.0.append(0, None, &Record::Free { address: 0x10 });
                 shared.0.write_out(64, |label, _| assert_eq!(label.number, 0));
-                shared.0.append(64, &Record::Free { address: 0x20 });
+                shared.0.append(64, None, &Record::Free { address: 0x20 });
                 other.join().unwrap();
             }
 

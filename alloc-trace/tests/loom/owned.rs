@@ -4,7 +4,7 @@ use alloc_core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::real::owners::Owners;
+use crate::real::owners::{Mark, Owners};
 
 trait Table: Send + Sync + 'static {
     fn make() -> Self;
@@ -22,7 +22,7 @@ impl Table for Owners {
     }
 
     fn touch(&self, address: usize, thread: u32) -> bool {
-        self.touch(address, thread)
+        self.touch(address, Mark::of(thread))
     }
 }
 
@@ -35,7 +35,7 @@ impl Table for Deaf {
     }
 
     fn touch(&self, address: usize, thread: u32) -> bool {
-        self.0.touch(address, thread)
+        self.0.touch(address, Mark::of(thread))
     }
 
     fn freed(&self, _: usize, _: u32) -> bool {
@@ -108,9 +108,9 @@ fn goes_there_and_back<T: Table>(before: bool) {
 /// What it is for: a thread that has a place to itself is told so.
 pub(crate) fn own_places_are_known() {
     let table = Owners::new();
-    let answers = [0; 4].map(|_| table.touch(SHARED, MINE));
+    let answers = [0; 4].map(|_| table.touch(SHARED, Mark::of(MINE)));
     assert_eq!(answers, [false, true, true, true]);
-    assert_eq!([table.touch(OTHER, MINE), table.touch(SHARED, MINE)], [false, false]);
+    assert_eq!([OTHER, SHARED].map(|address| table.touch(address, Mark::of(MINE))), [false, false]);
 }
 
 pub(crate) fn by_the_table() {

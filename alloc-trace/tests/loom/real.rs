@@ -6,7 +6,7 @@ pub(crate) use alloc_core::sync;
 pub(crate) mod intern;
 #[path = "../../src/sink/live.rs"]
 pub(crate) mod live;
-#[path = "../../src/sink/owners.rs"]
+#[path = "../../src/owners.rs"]
 pub(crate) mod owners;
 #[path = "../../src/pending.rs"]
 pub(crate) mod pending;
