@@ -6,19 +6,25 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export RUSTFLAGS="-D warnings"
 export CARGO_TARGET_DIR=target/features
-builds() {
+# The library itself with each feature alone; what lies beside it is built without and with all.
+singly() {
   local crate=$1
   shift
-  cargo check -q --all-targets -p "$crate" --no-default-features
   for feature in "$@"; do
-    cargo check -q --all-targets -p "$crate" --no-default-features --features "$feature"
+    cargo check -q -p "$crate" --no-default-features --features "$feature"
   done
-  cargo check -q --all-targets -p "$crate" --all-features
 }
+builds() {
+  singly "$@"
+  cargo check -q --all-targets -p "$1" --no-default-features
+  cargo check -q --all-targets -p "$1" --all-features
+}
+# Tests build all but the benches.
 each() {
-  builds "$@"
+  singly "$@"
   cargo test -q -p "$1" --no-default-features
   cargo test -q -p "$1" --all-features
+  cargo check -q --benches -p "$1" --all-features
 }
 # Which strategy is the default, and which names there are, is the features' doing: each alone has its tests.
 alone() {
