@@ -131,9 +131,9 @@ pub(crate) fn at_exit() {
         let mut sink = |bytes: &[u8]| written = written.and_then(|()| out::write_all(descriptor, bytes));
         let mut text = Text::new(&mut sink);
         if place == TABLE {
-            figures::table(&mut text, served)
+            figures::table(&mut text, served);
         } else {
-            figures::json(&mut text, served)
+            figures::json(&mut text, served);
         }
         drop(text);
         written

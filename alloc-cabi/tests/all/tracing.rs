@@ -1,7 +1,7 @@
 //! Traces of unmodified programs: what they say is what happened, and the programs do what they do untraced.
 
 use crate::support::{STRATEGIES, clean, compile, library, output, run, scratch, under};
-use alloc_trace::report::{self, Snapshot};
+use alloc_trace::report::{self, Figure, Snapshot, Symbols};
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -204,6 +204,133 @@ fn a_trace_has_what_the_program_says_it_did() {
     }
 }
 
+/// What samples at a rate may miss an exact trace of the same events by, blocks and bytes: eight of the deviations that the
+/// mathematics state (`alloc-trace/src/maths.rs`), which chance never reaches, where they are of some hundred samples.
+fn eight_deviations(exact: &Snapshot, rate: u64) -> [f64; 2] {
+    let mut variance = [0.0; 2];
+    for change in exact.changes.iter().filter(|change| change.alloc) {
+        let size = change.size as f64;
+        let missed = (-size / rate as f64).exp();
+        variance[0] += missed / (1.0 - missed);
+        variance[1] += size * size * missed / (1.0 - missed);
+    }
+    variance.map(|variance: f64| 8.0 * variance.sqrt())
+}
+
+#[test]
+fn samples_of_whole_programs_stay_within_their_stated_error() {
+    let program = compile("traced.cpp", "traced", &[]);
+    let trace = |mode: &str, options: &str| {
+        let folder = Folder::new();
+        let file = folder.file("trace");
+        let mut command = under("ptmalloc", &program);
+        command.arg(plugin()).env("STRATA_TRACE", format!("{mode}:{}{options}", file.display()));
+        output(&mut command);
+        read(&file)
+    };
+    let exact = trace("exact", "");
+    let truth = [exact.totals.allocs as f64, exact.totals.alloc_bytes as f64];
+    for rate in [128, 512, 2048] {
+        let sampled = trace("sampled", &format!(",rate={rate}"));
+        assert_eq!(sampled.rate, rate);
+        let found = [sampled.totals.allocs as f64, sampled.totals.alloc_bytes as f64];
+        let bounds = eight_deviations(&exact, rate);
+        for ((found, truth), bound) in found.into_iter().zip(truth).zip(bounds) {
+            assert!(bound < truth / 2.0, "rate {rate}: {bound} of {truth} proves nothing");
+            assert!((found - truth).abs() <= bound, "rate {rate}: {found} is not {truth} within {bound}");
+        }
+    }
+}
+
+/// The same program does the same in every run: so must the modes, and the library's own counters of calls, which know
+/// nothing of traces.
+#[test]
+fn all_modes_and_the_counters_agree_on_one_program() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/traced.py");
+    let python = output(clean(Path::new("python3")).args(["-c", "import sys; print(sys.executable)"]));
+    let plugin = plugin();
+    let own = compile("own.c", "own", &["-fno-builtin"]);
+    let cases: [(&Path, Vec<&Path>); 2] =
+        [(&own, vec![]), (Path::new(python.trim()), vec![&script, &plugin])];
+    for (program, arguments) in cases {
+        let mut totals = Vec::new();
+        for mode in ["exact", "aggregate", "log"] {
+            let folder = Folder::new();
+            let mut command = under("ptmalloc", program);
+            command.args(&arguments).env("PYTHONHASHSEED", "0").env("PYTHONMALLOC", "malloc");
+            command.env("STRATA_TRACE", format!("{mode}:{}/%p.strata", folder.0.display()));
+            command.env("STRATA_CONF", "count_calls:1").env("STRATA_STATS", folder.file("stats"));
+            output(&mut command);
+            let stats = fs::read_to_string(folder.file("stats")).unwrap();
+            let mut compared = 0;
+            for line in stats.lines() {
+                let number = |key: &str| -> u64 {
+                    let (_, rest) =
+                        line.split_once(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key}: {line}"));
+                    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+                };
+                let file = folder.file(&format!("{}.strata", number("pid")));
+                // Children of forks have none.
+                if !file.exists() {
+                    continue;
+                }
+                let snapshot = read(&file);
+                let found = &snapshot.totals;
+                let context = format!("{}, {mode}: {found:?}, {line}", program.display());
+                assert_eq!(found.allocs, number("allocations") + number("resizes"), "{context}");
+                let frees = found.frees + snapshot.problems.unknown_frees;
+                assert_eq!(frees, number("frees") + number("resizes"), "{context}");
+                // Of resizes the counters know how many there were.
+                let all = number("resizes") == 0;
+                assert!(!all || found.alloc_bytes == number("asked_for"), "{context}");
+                compared += 1;
+                if snapshot.command() == program.to_str().unwrap() {
+                    totals.push([found.allocs, found.alloc_bytes, found.frees, found.live, found.live_bytes]);
+                }
+            }
+            assert!(compared > 0, "{mode}: nothing was compared: {stats}");
+        }
+        if program == own {
+            assert_eq!(totals, [totals[0]; 3], "{}", program.display());
+        }
+    }
+}
+
+/// The library's own frames say nothing, and it is not what was traced.
+#[test]
+fn reports_are_of_the_program_and_not_of_the_library() {
+    let program = compile("own.c", "own", &["-fno-builtin"]);
+    let loaded = |line: &str| line.contains("libstrata");
+    for mode in MODES {
+        let folder = Folder::new();
+        let mut command = under("ptmalloc", &program);
+        command.env("STRATA_TRACE", format!("{mode}:{},rate=1", folder.file("trace").display()));
+        output(&mut command);
+        let snapshot = read(&folder.file("trace"));
+        assert_eq!(Path::new(snapshot.command()), program, "{mode}");
+        assert!(snapshot.modules.iter().any(|module| loaded(&module.path)), "the test proves nothing");
+        let mut symbols = Symbols::new();
+        assert!(!snapshot.rows.is_empty());
+        for &stack in snapshot.rows.keys() {
+            let names = symbols.stack(&snapshot, stack);
+            let own: Vec<_> = names
+                .iter()
+                .filter(|(address, _)| {
+                    snapshot.module_of(address - 1).is_some_and(|module| loaded(&module.path))
+                })
+                .collect();
+            assert_eq!(own, Vec::<&(u64, report::Name)>::new(), "{mode}");
+        }
+        let folded = report::folded(&snapshot, &mut symbols, Figure::Allocs);
+        assert!(folded.contains("main;"), "{mode}: {folded}");
+        for text in [report::json(&snapshot, &mut symbols), report::dhat(&snapshot, &mut symbols)] {
+            assert!(text.contains(&format!("\"{}\"", program.display())), "{mode}");
+        }
+    }
+    let said = refused("leaks:fd=2", &[]);
+    assert!(said.contains("live: ") && !said.lines().any(loaded), "{said}");
+}
+
 #[test]
 fn a_killed_process_leaves_a_trace_up_to_its_last_blocks() {
     let program = compile("own.c", "own", &["-fno-builtin"]);
@@ -254,6 +381,19 @@ fn what_cannot_be_written_is_one_line_and_the_program_runs_on() {
         refused("leaks:/dev/full", &[]),
         "strata: trace: cannot write the leak report: no space left on the device\n"
     );
+}
+
+#[test]
+fn figures_and_maps_that_cannot_be_written_are_one_line_too() {
+    let program = compile("own.c", "own", &["-fno-builtin"]);
+    for (variable, line) in [
+        ("STRATA_STATS", "strata: STRATA_STATS: the file cannot be written: no space left on the device\n"),
+        ("STRATA_MAP", "strata: trace: cannot draw the map to /dev/full: no space left on the device\n"),
+    ] {
+        let ran = run(under("ptmalloc", &program).env(variable, "/dev/full"));
+        assert!(ran.status.success() && ran.stdout.ends_with(b" bytes\n"), "{variable}");
+        assert_eq!(String::from_utf8(ran.stderr).unwrap(), line);
+    }
 }
 
 /// A pipe that nobody reads, as descriptor 3 of the program, and a limit on the size of files: both come with signals that

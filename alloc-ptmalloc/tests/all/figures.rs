@@ -118,10 +118,10 @@ fn headers_decoded_say_what_a_walk_says() {
             assert_eq!(fields.contains_key("arena"), block.state != BlockState::Mapped, "{context}");
             match block.state {
                 BlockState::Used | BlockState::Cached => {
-                    assert_eq!(fields["next's PREV_INUSE"], 1, "{context}")
+                    assert_eq!(fields["next's PREV_INUSE"], 1, "{context}");
                 }
                 BlockState::Free if fields.contains_key("top") => {
-                    assert_eq!(fields["PREV_INUSE"], 1, "{context}")
+                    assert_eq!(fields["PREV_INUSE"], 1, "{context}");
                 }
                 BlockState::Free => {
                     assert_eq!(fields["next's PREV_INUSE"], 0, "{context}");

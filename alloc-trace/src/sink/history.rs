@@ -105,12 +105,21 @@ impl History {
     /// Shows the entries about a block that contained `address`, from the oldest on.
     pub fn of(&self, address: usize, show: &mut dyn FnMut(&Entry)) {
         let in_place = |place: Place| address.wrapping_sub(place.address) < place.size.max(1);
+        // Where the block that contains it starts: who gives a block back by its address alone does not tell its size.
+        let mut start = None;
         self.all(&mut |entry| {
-            let concerns = match entry.event {
-                Event::Alloc(place) | Event::Free(place) => in_place(place),
-                Event::Resize { old, new, .. } => in_place(old) || in_place(new),
-                Event::Refused { .. } => false,
+            let (left, came) = match entry.event {
+                Event::Alloc(place) => (None, Some(place)),
+                Event::Free(place) => (Some(place), None),
+                Event::Resize { old, new, .. } => (Some(old), Some(new)),
+                Event::Refused { .. } => (None, None),
             };
+            let left = left.is_some_and(|place| in_place(place) || start == Some(place.address));
+            let came = came.filter(|&place| in_place(place));
+            let concerns = left || came.is_some();
+            if concerns {
+                start = came.map(|place| place.address);
+            }
             if concerns {
                 show(entry);
             }

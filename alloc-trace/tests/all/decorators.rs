@@ -2,7 +2,8 @@
 
 use alloc_core::os::schedule::Schedule;
 use alloc_core::{Block, BlockState, Inspect, Libc, OnMisuse, SizedBlocks, Step, Strategy, Visit};
-use alloc_trace::{Counting, FaultInject, Guard, Perturb, Quota};
+use alloc_core::{Handle, SizedHandle};
+use alloc_trace::{Counting, FaultInject, Guard, History, Perturb, Quota, Sink, Traced};
 
 use crate::support::{self, layout};
 
@@ -154,4 +155,84 @@ fn bytes_of_a_guarded_heap_add_up() {
         unsafe { heap.deallocate(block, layout) };
     }
     assert_eq!(heap.stats().cached.get(), Some(asked as u64));
+}
+
+/// The decorators, by number.
+const DECORATORS: usize = 6;
+
+fn sized<S: SizedBlocks + Sync>(strategy: &S) -> SizedHandle<'_> {
+    Handle::new_sized(strategy).sized().unwrap()
+}
+
+/// Puts one decorator after the other over a handle, the last of `order` first, and works on what comes of it.
+fn stack(below: SizedHandle<'_>, order: &[usize]) {
+    static HISTORY: History = History::new();
+    let Some((&next, rest)) = order.split_last() else { return work(below) };
+    match next {
+        0 => stack(sized(&Guard::sized(below).quarantine(1 << 12).pages_every(7)), rest),
+        1 => stack(sized(&Quota::sized(below, 1 << 20)), rest),
+        2 => stack(sized(&FaultInject::new(below, Schedule::Never)), rest),
+        3 => stack(sized(&Perturb::new(below, 0x5a)), rest),
+        4 => stack(sized(&Counting::new(below)), rest),
+        _ => {
+            assert!(HISTORY.is_on() || HISTORY.start(64));
+            stack(sized(&Traced::new(below, &HISTORY)), rest);
+        }
+    }
+}
+
+/// Blocks of several sizes are filled, resized, looked at and given back.
+fn work(heap: SizedHandle<'_>) {
+    let filled = |block: std::ptr::NonNull<u8>, size: usize, value: u8| {
+        // SAFETY: a live block of at least so many bytes.
+        unsafe { std::slice::from_raw_parts(block.as_ptr(), size) }.iter().all(|&byte| byte == value)
+    };
+    let mut live = Vec::new();
+    for (index, size) in [1, 40, 300, 5000, 20_000].into_iter().enumerate() {
+        let value = index as u8 + 1;
+        let block = heap.allocate(layout(size, 16)).unwrap();
+        // SAFETY: a live block of `size` bytes.
+        unsafe { block.write_bytes(value, size) };
+        // SAFETY: a live block.
+        let block = unsafe { heap.reallocate(block, size * 2) }.unwrap();
+        assert!(filled(block, size, value));
+        // SAFETY: a live block of twice the size by now.
+        unsafe { block.write_bytes(value, size * 2) };
+        live.push((block, size * 2, value));
+    }
+    let zeroed = heap.allocate_zeroed(layout(700, 64)).unwrap();
+    assert!(filled(zeroed, 700, 0));
+    // SAFETY: a live block, with its layout.
+    unsafe { heap.deallocate(zeroed, layout(700, 64)) };
+    for (block, size, value) in live {
+        assert!(filled(block, size, value));
+        // SAFETY: a live block.
+        unsafe { heap.free(block) };
+    }
+}
+
+/// Every order of a list from `at` on.
+fn orders(list: &mut [usize; DECORATORS], at: usize, show: &mut dyn FnMut(&[usize])) {
+    if at == DECORATORS {
+        return show(list);
+    }
+    for other in at..DECORATORS {
+        list.swap(at, other);
+        orders(list, at + 1, show);
+        list.swap(at, other);
+    }
+}
+
+#[test]
+fn all_decorators_stack_in_every_order() {
+    let (heap, mem_io) = (support::heap(), alloc_freelist::mem_io::MemIo::new());
+    let mut count = 0;
+    orders(&mut core::array::from_fn(|index| index), 0, &mut |order| {
+        stack(sized(&heap), order);
+        stack(sized(&mem_io), order);
+        stack(sized(&Libc), order);
+        count += 1;
+    });
+    assert_eq!(count, 720);
+    heap.check().unwrap();
 }

@@ -23,6 +23,43 @@ fn an_address_remembers_what_happened_to_it() {
     assert_eq!(events, [Event::Alloc(place), Event::Free(place)]);
 }
 
+/// Who frees or resizes by the address alone tells no size: an address within the block is told of all the same.
+#[test]
+fn an_address_within_a_block_remembers_its_end() {
+    let history: &'static History = Box::leak(Box::new(History::new()));
+    assert!(history.start(64));
+    let heap = Traced::new(Libc, history);
+    let kinds = |address: usize| {
+        let mut kinds = Vec::new();
+        history.of(address, &mut |entry| {
+            kinds.push(match entry.event {
+                Event::Alloc(_) => "came",
+                Event::Free(_) => "went",
+                Event::Resize { new, .. } if new.address == address - 50 => "resized to here",
+                Event::Resize { .. } => "resized away",
+                Event::Refused { .. } => "refused",
+            });
+        });
+        kinds
+    };
+    let [first, keep, second] = [100, 100, 100].map(|size| heap.allocate(layout(size, 8)).unwrap());
+    let (within, after) = (first.addr().get() + 50, second.addr().get() + 50);
+    // SAFETY: a live block; so below.
+    unsafe { heap.free(first) };
+    assert_eq!(kinds(within), ["came", "went"]);
+    // SAFETY: as above.
+    let moved = unsafe { heap.reallocate(second, 500_000) }.unwrap();
+    assert_ne!(moved, second, "the test proves nothing");
+    assert_eq!(kinds(after), ["came", "resized away"]);
+    assert_eq!(kinds(moved.addr().get() + 50), ["resized to here"]);
+    // SAFETY: as above.
+    unsafe { heap.free(moved) };
+    assert_eq!(kinds(moved.addr().get() + 50), ["resized to here", "went"]);
+    assert_eq!(kinds(keep.addr().get() + 50), ["came"]);
+    // SAFETY: as above.
+    unsafe { heap.free(keep) };
+}
+
 #[test]
 fn the_ring_keeps_the_last() {
     let history: &'static History = Box::leak(Box::new(History::new()));
