@@ -17,11 +17,12 @@ use crate::zone::Zone;
 const MOVED: usize = 4096;
 
 impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
-    /// Whether blocks for both layouts are of one size, and tell nothing else.
+    /// Whether a block for `old` does for `new` as it is, and tells nothing of either. Not for wide ones, which are as large as was
+    /// asked for, whatever their class would be.
     #[inline(always)]
     fn is_same_block(old: Layout, new: Layout) -> bool {
         let lists = (Zone::<C>::list_for(old.size()), Zone::<C>::list_for(new.size()));
-        !C::Header::SIZED && lists.0.is_some() && lists.0 == lists.1
+        !C::Header::SIZED && lists.0.is_some() && lists.0 == lists.1 && new.size() < C::WIDE
     }
 
     /// Whether a block is moved without a look at what follows it: quick lists take less time than bins do, and a block that is

@@ -1,14 +1,17 @@
 //! Sources that fail, run out, misalign, and never give two spans that touch.
 
+use alloc_core::Strategy;
 use alloc_core::backend::{Backend, Failing, Limited, PagesBackend, SystemBackend};
 use alloc_core::os::schedule::Schedule;
 use alloc_core::os::unix::Os;
-use alloc_freelist::coalesce::{Deferred, Immediate};
+use alloc_freelist::coalesce::{Classed, Deferred, Immediate};
 use alloc_freelist::header::{self, Checked};
 use alloc_freelist::{Config, FreeList, Policy, Unlocked, fit};
 use alloc_testkit::fault::{Disaligning, Fragmented, Poisoning, sweep};
 use alloc_testkit::ops::generate;
 use alloc_testkit::{Limits, Options, Subject, drive};
+
+use crate::support::layout;
 
 struct Steps<F, H, C>(core::marker::PhantomData<(F, H, C)>);
 
@@ -131,4 +134,28 @@ fn nobody_writes_behind_a_span() {
     drive(Subject::plain(&heap), &generate::sample(77, 600), &options()).expect("the contract holds");
     drop(heap);
     assert_eq!(source.trespasses(), 0);
+}
+
+/// Classes reach beyond where blocks have spans of their own, and such a block is as large as was asked for, not as its class.
+#[test]
+fn a_wide_block_is_no_larger_than_its_span() {
+    struct Early;
+    impl Config for Early {
+        type Fit = fit::Good;
+        type Header = header::None;
+        type Coalesce = Classed;
+        const WIDE: usize = 1 << 10;
+    }
+    let source = Fragmented::new(SystemBackend);
+    let heap = heap::<_, Early>(&source);
+    let (old, new) = (layout(1025, 8), layout(1088, 8));
+    let block = heap.allocate(old).expect("memory suffices");
+    // SAFETY: the block is live, with this layout.
+    let grown = unsafe { heap.grow(block, old, new) }.expect("memory suffices");
+    // SAFETY: the block has so many bytes now.
+    unsafe { grown.write_bytes(0x77, 1088) };
+    // SAFETY: the block is live, with this layout.
+    unsafe { heap.deallocate(grown, new) };
+    drop(heap);
+    assert_eq!(source.trespasses(), 0, "what was written is the block's");
 }
