@@ -69,6 +69,14 @@ stamp! {
     good_sized_classed: fit::Good, header::Sized, Classed<65536>, sized;
     first_checked_classed: fit::First, Checked<Keyed>, Classed, sized;
     best_none_classed: fit::Best, header::None, Classed;
+    first_none_classed: fit::First, header::None, Classed<65536>;
+    first_sized_classed: fit::First, header::Sized, Classed, sized;
+    next_none_classed: fit::Next, header::None, Classed;
+    next_sized_classed: fit::Next, header::Sized, Classed<65536>, sized;
+    next_checked_classed: fit::Next, Checked, Classed, sized;
+    best_sized_classed: fit::Best, header::Sized, Classed, sized;
+    best_checked_classed: fit::Best, Checked<Keyed>, Classed<65536>, sized;
+    good_checked_classed: fit::Good, Checked, Classed, sized;
     good_sized_deferred: fit::Good, header::Sized, Deferred, sized;
     good_checked: fit::Good, Checked, Immediate, sized;
     good_checked_deferred: fit::Good, Checked<Keyed>, Deferred, sized;

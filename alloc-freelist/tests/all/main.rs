@@ -1,5 +1,6 @@
 //! The tests of alloc-freelist.
 
+mod combinations;
 mod conformance;
 mod deaths;
 mod fits;
