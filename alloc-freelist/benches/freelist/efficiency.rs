@@ -86,6 +86,7 @@ pub(crate) fn report() {
     row::<Ours<peers::First>>();
     row::<Ours<peers::Best>>();
     row::<Ours<peers::Packed>>();
+    row::<Ours<peers::PackedClassed>>();
     row::<Ours<peers::PackedBest>>();
     row::<Ours<peers::Sized>>();
     row::<peers::Talc>();

@@ -2,7 +2,8 @@
 //!
 //! Sections: `actions`, `efficiency`, `overhead`, `worst`. All of them where none is named. `one` has one thread do the actions
 //! with 2000 live blocks and one allocator, which follows: `one sync`. That is for callgrind, whose figures for 10 and 20 rounds
-//! (`one sync 20`) differ by 10 rounds without their preparation.
+//! (`one sync 20`) differ by 10 rounds without their preparation. `pair` does a part of the table, one thread and the allocators
+//! that follow, each held against the last one: `pair classed deferred talc`.
 
 mod actions;
 mod efficiency;
@@ -14,7 +15,10 @@ mod worst;
 
 use actions::{Running, run, run_locked, run_shared};
 use alloc_freelist::FixedFreeList;
-use peers::{Buddy, Caches, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Packed, Rlsf, Sized, Talc};
+use peers::{
+    Buddy, Caches, Classed, Deferred, Dlmalloc, Immediate, LinkedList, Packed, PackedClassed, Rlsf, Sized,
+    Talc,
+};
 
 type Ours<C> = FixedFreeList<'static, C>;
 
@@ -57,6 +61,7 @@ fn throughput() {
             run::<Ours<Deferred>>(live, threads),
             run::<Ours<Classed>>(live, threads),
             run::<Ours<Packed>>(live, threads),
+            run::<Ours<PackedClassed>>(live, threads),
             run::<Ours<Sized>>(live, threads),
             run_shared::<Caches>(live, threads),
             run::<Talc>(live, threads),
@@ -100,22 +105,54 @@ fn throughput() {
     println!();
 }
 
+/// One allocator of those that the sections `one` and `pair` take, with a thread of its own.
+fn named(name: &str, live: usize) -> Option<Box<dyn Running>> {
+    Some(match name {
+        "immediate" => run::<Ours<Immediate>>(live, 1),
+        "packed" => run::<Ours<Packed>>(live, 1),
+        "packed_classed" => run::<Ours<PackedClassed>>(live, 1),
+        "deferred" => run::<Ours<Deferred>>(live, 1),
+        "classed" => run::<Ours<Classed>>(live, 1),
+        "sync" => run_shared::<Caches>(live, 1),
+        "talc" => run::<Talc>(live, 1),
+        "rlsf" => run::<Rlsf>(live, 1),
+        "buddy" => run::<Buddy>(live, 1),
+        _ => {
+            eprintln!(
+                "freelist: {name}: immediate, packed, packed_classed, deferred, classed, sync, talc, rlsf or buddy"
+            );
+            return None;
+        }
+    })
+}
+
 /// Rounds of one allocator.
 fn one(name: &str, rounds: usize) {
-    const LIVE: usize = 2_000;
-    let mut running = match name {
-        "immediate" => run::<Ours<Immediate>>(LIVE, 1),
-        "packed" => run::<Ours<Packed>>(LIVE, 1),
-        "deferred" => run::<Ours<Deferred>>(LIVE, 1),
-        "classed" => run::<Ours<Classed>>(LIVE, 1),
-        "sync" => run_shared::<Caches>(LIVE, 1),
-        "talc" => run::<Talc>(LIVE, 1),
-        _ => return eprintln!("freelist: one {name}: immediate, packed, deferred, classed, sync or talc"),
-    };
+    let Some(mut running) = named(name, 2_000) else { return };
     (0..rounds).for_each(|_| {
         running.round();
     });
     println!("{rounds} rounds of {} actions: {}", actions::OPS, running.name());
+}
+
+/// Rounds of several allocators in turns, as in the table, each held against the last one.
+fn pair(names: &[String], live: usize) {
+    let Some(mut runs) = names.iter().map(|name| named(name, live)).collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    let mut figures = vec![Vec::new(); runs.len()];
+    for round in 0..ROUNDS {
+        for step in 0..runs.len() {
+            let index = if round % 2 == 0 { step } else { runs.len() - 1 - step };
+            figures[index].push(runs[index].round());
+        }
+    }
+    let Some(last) = figures.last() else { return };
+    for (name, figure) in names.iter().zip(&figures) {
+        let mut ratios: Vec<f64> = figure.iter().zip(last).map(|(one, other)| one / other).collect();
+        let (low, high) = interval(&mut ratios);
+        println!("{live} {name}: {:.2} ({low:.2}–{high:.2})", median(&mut ratios));
+    }
 }
 
 fn main() {
@@ -124,6 +161,11 @@ fn main() {
         && section == "one"
     {
         return one(name, rounds.first().and_then(|rounds| rounds.parse().ok()).unwrap_or(10));
+    }
+    if let [section, names @ ..] = &sections[..]
+        && section == "pair"
+    {
+        return [200, 2_000, 30_000].into_iter().for_each(|live| pair(names, live));
     }
     let wanted = |name: &str| sections.is_empty() || sections.iter().any(|section| section == name);
     if wanted("actions") {

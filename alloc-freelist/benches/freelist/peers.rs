@@ -66,6 +66,7 @@ named! {
     Deferred: "freelist deferred", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Deferred;
     Classed: "freelist classed", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Classed;
     Packed: "freelist packed", alloc_freelist::fit::Good, alloc_freelist::header::Packed, alloc_freelist::coalesce::Immediate;
+    PackedClassed: "freelist packed, classed", alloc_freelist::fit::Good, alloc_freelist::header::Packed, alloc_freelist::coalesce::Classed;
     PackedBest: "freelist packed, best fit", alloc_freelist::fit::Best, alloc_freelist::header::Packed, alloc_freelist::coalesce::Immediate;
     Sized: "freelist sized", alloc_freelist::fit::Good, alloc_freelist::header::Sized, alloc_freelist::coalesce::Immediate;
     Threads: "freelist sync", alloc_freelist::fit::Good, alloc_freelist::header::None, alloc_freelist::coalesce::Deferred;
