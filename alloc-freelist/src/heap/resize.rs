@@ -59,9 +59,10 @@ impl<C: Config> Heap<C> {
             return new >= size / 2;
         };
         let at = zone.position(block);
-        let wanted = block_size::<C>(new) as u32;
         let size =
             if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(old) as u32 };
+        // A block that kept what was too little to be cut off holds requests whose class is larger than it is.
+        let wanted = (block_size::<C>(new) as u32).min(size);
         zone.cut_back(at, size, wanted, new)
     }
 
