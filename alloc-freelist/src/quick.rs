@@ -137,10 +137,16 @@ impl<C: Config> Zone<C> {
     /// The block that came last to a list, in use again.
     #[inline(always)]
     pub(crate) fn pop(self, list: usize, requested: usize) -> Option<u32> {
+        self.pop_aligned(list, 1, requested)
+    }
+
+    /// The same, if its payload is a multiple of `align`.
+    #[inline(always)]
+    pub(crate) fn pop_aligned(self, list: usize, align: usize, requested: usize) -> Option<u32> {
         let top = self.top(list);
         let place = top.get() as usize;
         let at = self.read(place);
-        if at == 0 {
+        if at == 0 || self.payload(at).addr().get() & (align - 1) != 0 {
             return None;
         }
         top.set((place - SLOT) as u32);

@@ -127,9 +127,9 @@ impl<C: Config> Heap<C> {
         if Zone::<C>::QUICK_MAX == 0 {
             return self.allocate_from_bins(backend, wide, layout);
         }
-        let list = Zone::<C>::list_for(layout.size()).filter(|_| layout.align() <= C::Header::GRANULE);
-        if let (Some(list), Some(zone)) = (list, self.current.get()) {
-            if let Some(at) = zone.pop(list, layout.size()) {
+        if let (Some(list), Some(zone)) = (Zone::<C>::list_for(layout.size()), self.current.get()) {
+            // Most blocks happen to lie well for what little more is asked of them.
+            if let Some(at) = zone.pop_aligned(list, layout.align(), layout.size()) {
                 return Ok(zone.payload(at));
             }
         }
