@@ -6,10 +6,10 @@
 //!   and corpora, and [`drive()`], which runs it against the shadow.
 //! * [`fault`] holds hostile backends, and a [sweep](fault::sweep) in which each of their calls fails once.
 //! * [`threads`] runs operations on many threads that hand blocks to each other.
-//! * [`death`] tests code that must die, in child processes.
+//! * [`death`] tests code that must die, in child processes; [`budget`] holds fast paths to counts of instructions.
 //!
 //! Modules in dependency order, each using only names above it: `subject`, `ops`, `breach`, `fill`, `shadow`, `drive`,
-//! `fault`, `threads`, `conformance`; `death` stands alone.
+//! `fault`, `threads`, `conformance`; `death` and `budget` stand alone.
 //!
 //! A fuzz target is five lines:
 //!
@@ -23,6 +23,8 @@
 //! ```
 
 pub mod breach;
+#[cfg(unix)]
+pub mod budget;
 pub mod conformance;
 #[cfg(unix)]
 pub mod death;
