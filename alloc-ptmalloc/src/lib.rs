@@ -23,7 +23,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | `size`, `class`, `config`, `key`, `clock`, `prefetch`, `ranks` | arithmetic, choices, the mark of cached blocks, a hint, the order of locks |
+//! | `size`, `class`, `config`, `key`, `clock`, `prefetch`, `ranks` | arithmetic, choices, the mark of cached blocks, hints, the order of locks |
 //! | `chunk`, `links`, `magazine` | what is written in heap memory |
 //! | `bins`, `depot`, `inbox` | where an arena keeps chunks, and magazines |
 //! | `owner`, `heap`, `mapped`, `source` | memory from the system, and whose an address is |

@@ -19,8 +19,8 @@
 //!
 //! # What happens on an allocation
 //!
-//! [`Traced`] asks its sink whether it is on: one load and one branch, which is all that tracing costs while it is off. If
-//! so, it enters the thread's record ([`thread`]), which fails while the thread is inside a sink already, so that nothing
+//! [`Traced`] asks its sink whether it is on, before it asks the strategy: a load, a test and a branch, which is all that tracing
+//! costs while it is off. If so, it enters the thread's record ([`thread`]), which fails while the thread is inside a sink already, so that nothing
 //! that a sink causes is traced. The stack is walked and named ([`StackId`]) and the sink writes down what it wants.
 //! Memory comes from mappings of the tracer's own. No sink formats, allocates from the traced heap, takes the loader's lock
 //! or a lock of the standard library.
