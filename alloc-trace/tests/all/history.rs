@@ -3,7 +3,7 @@
 use alloc_core::{Libc, SizedBlocks, Strategy};
 use alloc_trace::{Event, History, Place, Traced, frames};
 
-use crate::support::layout;
+use crate::support::{heap, layout};
 
 #[test]
 fn an_address_remembers_what_happened_to_it() {
@@ -28,7 +28,8 @@ fn an_address_remembers_what_happened_to_it() {
 fn an_address_within_a_block_remembers_its_end() {
     let history: &'static History = Box::leak(Box::new(History::new()));
     assert!(history.start(64));
-    let heap = Traced::new(Libc, history);
+    // One thread's own heap, in which `keep` stands behind `second`: growth has to move it.
+    let heap = Traced::new(heap(), history);
     let kinds = |address: usize| {
         let mut kinds = Vec::new();
         history.of(address, &mut |entry| {
@@ -42,7 +43,7 @@ fn an_address_within_a_block_remembers_its_end() {
         });
         kinds
     };
-    let [first, keep, second] = [100, 100, 100].map(|size| heap.allocate(layout(size, 8)).unwrap());
+    let [first, second, keep] = [100, 100, 100].map(|size| heap.allocate(layout(size, 8)).unwrap());
     let (within, after) = (first.addr().get() + 50, second.addr().get() + 50);
     // SAFETY: a live block; so below.
     unsafe { heap.free(first) };
