@@ -9,7 +9,7 @@ const FIRST: usize = 1024;
 /// Bytes of a magazine that grew because its class is only ever refilled.
 const STEADY: usize = 4 << 10;
 /// Bytes of the largest magazine.
-const LARGEST: usize = 16 << 10;
+const LARGEST: usize = 8 << 10;
 /// Blocks of the largest magazine.
 const MOST: usize = 1024;
 

@@ -52,6 +52,9 @@ impl ThreadCache {
     fn rotate<B: Backend>(&self, instance: &Instance<B>, class: usize) {
         let (bin, spare) = (self.bin(class), self.spare(class));
         if bin.cap() == 0 {
+            if !self.is_wanted(class) {
+                return;
+            }
             self.grant(instance, bin, class, budget::first(class));
         }
         if bin.room() > 0 {

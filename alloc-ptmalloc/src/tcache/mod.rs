@@ -42,8 +42,8 @@ use crate::magazine::Node;
 use crate::owner::HEAP_ALIGN;
 use crate::size::ALIGN;
 
-/// No address of a user's program looks like it.
-const NOWHERE: usize = (1 << 62) | 1;
+/// No multiple of 16 is near it.
+const NOWHERE: usize = ALIGN / 2;
 
 /// The cache of one thread, for one instance.
 #[derive(Debug)]
@@ -51,7 +51,9 @@ const NOWHERE: usize = (1 << 62) | 1;
 pub(crate) struct ThreadCache {
     // First, so that a class's bin lies at the class's number times 16: for small classes that is the chunk size.
     bins: [Bin; CLASSES],
-    /// The heap that a block freed by pointer alone last lay in: its base, or [`NOWHERE`].
+    /// The heap that a block freed by pointer alone last lay in: the last multiple of 16 in it, or [`NOWHERE`]. In
+    /// caches that stand for none 0, to which only addresses of the kernel's are near: these are all zeros, and no memory, since
+    /// what reads them is shown the kernel's page of zeros.
     near: AtomicUsize,
     /// The key of cached blocks.
     key: AtomicUsize,
@@ -115,7 +117,7 @@ impl ThreadCache {
         };
         Self {
             bins: [BIN; CLASSES],
-            near: AtomicUsize::new(NOWHERE),
+            near: AtomicUsize::new(0),
             key: AtomicUsize::new(0),
             arena: AtomicPtr::new(ptr::null_mut()),
             granted: AtomicUsize::new(0),
@@ -206,6 +208,13 @@ impl ThreadCache {
         self.token.load(Ordering::Relaxed)
     }
 
+    /// Whether a class without capacity has come up often enough to be kept: small ones at once, others after a few visits. Many
+    /// programs use many large sizes once or twice, while they start above all, and a block that is kept for a size that does
+    /// not come again is memory that no other size can have.
+    fn is_wanted(&self, class: usize) -> bool {
+        class < class::FIRST_MEDIUM || self.spare(class).is_wanted()
+    }
+
     /// Counts a visit to the arena, which has `footprint` bytes. Whether it is one of those on which housekeeping is due.
     pub(crate) fn visit(&self, footprint: usize) -> bool {
         const EVERY: usize = 64;
@@ -246,13 +255,13 @@ impl ThreadCache {
     #[inline]
     pub(crate) fn is_near(&self, address: usize) -> bool {
         const OTHER: usize = !(HEAP_ALIGN - 1) | (ALIGN - 1);
-        (self.near.load(Ordering::Relaxed) ^ address) & OTHER == 0
+        self.near.load(Ordering::Relaxed).wrapping_sub(address) & OTHER == 0
     }
 
     /// Notes the heap of an address that lies in one. Always true; false for a cache that stands for none.
     pub(crate) fn goes_near(&self, address: usize) -> bool {
         if self.is_real() {
-            self.near.store(address & !(HEAP_ALIGN - 1), Ordering::Relaxed);
+            self.near.store((address | (HEAP_ALIGN - 1)) & !(ALIGN - 1), Ordering::Relaxed);
         }
         self.is_real()
     }
@@ -374,5 +383,35 @@ impl ThreadCache {
             bytes += size;
         }
         (bytes, blocks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_is_near_one_heap_and_one_that_stands_for_none_near_nothing() {
+        const HEAP: usize = 0x7f12_3400_0000;
+        let places = || [0, 16, 4096, HEAP_ALIGN - 16].map(|offset| HEAP + offset);
+        let others = [16, 0x40_0000, HEAP_ALIGN, HEAP - 16, HEAP + HEAP_ALIGN, (1 << 47) - 16];
+        for nobodys in [&FRESH, &DEAD, &BUSY] {
+            assert!(
+                !places().into_iter().any(|address| nobodys.goes_near(address) || nobodys.is_near(address))
+            );
+            assert!(!others.into_iter().any(|address| nobodys.is_near(address)));
+        }
+        for first in places() {
+            let cache = ThreadCache::EMPTY;
+            cache.link(ptr::null_mut(), 7);
+            cache.adopt(NonNull::dangling(), 1);
+            assert!(!others.into_iter().chain(places()).any(|address| cache.is_near(address)));
+            assert!(cache.goes_near(first));
+            for place in places() {
+                assert!(cache.is_near(place), "{place:#x} after {first:#x}");
+                assert!((1..16).all(|offset| !cache.is_near(place + offset)));
+            }
+            assert!(!others.into_iter().any(|address| cache.is_near(address)));
+        }
     }
 }

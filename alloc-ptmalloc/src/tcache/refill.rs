@@ -76,6 +76,9 @@ impl ThreadCache {
     /// The blocks to ask for: more each time, as far as the thread's budget goes.
     pub(super) fn widen<B: Backend>(&self, instance: &Instance<B>, class: usize) -> u32 {
         let bin = self.bin(class);
+        if bin.cap() == 0 && !self.is_wanted(class) {
+            return 1;
+        }
         let flushed = self.spare(class).flushed.swap(0, Ordering::Relaxed) != 0;
         let cap = bin.cap();
         let wider = if cap == 0 { budget::first(class) } else { budget::next(class, cap, flushed) };

@@ -36,6 +36,7 @@ impl ThreadCache {
             // A magazine that came from another thread may have been larger than was granted here.
             self.granted.store(granted.saturating_sub(freed), Ordering::Relaxed);
             bin.set_cap(0);
+            spare.seen.store(0, Ordering::Relaxed);
         }
     }
 }
