@@ -16,12 +16,7 @@ command -v valgrind > /dev/null || { echo "compare-cabi: valgrind is not install
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 target=${CARGO_TARGET_DIR:-target}
-library=${STRATA_LIBRARY:-}
-if [ -z "$library" ]; then
-  cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"'
-  library=$target/release/libstrata.so
-fi
-library=$(realpath "$library")
+library=$(ci/library.sh)
 cargo build -q --release -p bench-harness --example c_calls
 program=$target/release/examples/c_calls
 

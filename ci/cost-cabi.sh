@@ -8,11 +8,7 @@ cd "$(dirname "$0")/.."
 rounds=${1:-500}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-library=${STRATA_LIBRARY:-}
-if [ -z "$library" ]; then
-  cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"'
-  library=${CARGO_TARGET_DIR:-target}/release/libstrata.so
-fi
+library=$(ci/library.sh)
 # As it is installed: without symbols for debuggers.
 strip -o "$scratch/libstrata.so" "$library"
 cc -O2 alloc-cabi/benches/startup.c -o "$scratch/startup"

@@ -12,12 +12,7 @@ for tool in valgrind callgrind_annotate; do
 done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-library=${STRATA_LIBRARY:-}
-if [ -z "$library" ]; then
-  cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"'
-  library=${CARGO_TARGET_DIR:-target}/release/libstrata.so
-fi
-library=$(realpath "$library")
+library=$(ci/library.sh)
 cc -O2 -fno-builtin alloc-cabi/benches/counts.c -o "$scratch/counts"
 
 count() { # strategy, function: instructions of a call

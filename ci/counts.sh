@@ -3,7 +3,7 @@
 # against the same strategy linked into a program. Those of the strategies themselves are counted by the crates' own tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"'
-export STRATA_LIBRARY=${CARGO_TARGET_DIR:-target}/release/libstrata.so
+STRATA_LIBRARY=$(ci/library.sh)
+export STRATA_LIBRARY
 ci/count-cabi.sh --check
 ci/compare-cabi.sh --check

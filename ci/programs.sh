@@ -112,8 +112,7 @@ build=${CARGO_TARGET_DIR:-$root/target}
 real_home=$(getent passwd "$(id -u)" | cut -d: -f6)
 as_user() { HOME=$real_home "$@"; }
 if [ -z "$library" ]; then
-  as_user cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"' || exit 1
-  library=$build/release/libstrata.so
+  library=$(as_user ci/library.sh) || exit 1
 fi
 as_user cargo build -q -p strata-preload || exit 1
 preload=$build/debug/strata-preload

@@ -13,12 +13,7 @@ strategies=("$@")
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-library=${STRATA_LIBRARY:-}
-if [ -z "$library" ]; then
-  cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"'
-  library=${CARGO_TARGET_DIR:-target}/release/libstrata.so
-fi
-library=$(realpath "$library")
+library=$(ci/library.sh)
 cc -std=gnu11 -O1 -g -pthread -fno-builtin -Ialloc-cabi/include -Ialloc-core/include alloc-cabi/tests/c/soak.c -o "$scratch/soak"
 
 for strategy in "${strategies[@]}"; do

@@ -8,17 +8,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 only=${1:-.}
-library=${STRATA_LIBRARY:-}
 tool=${STRATA_TRACE_TOOL:-}
-if [ -z "$library" ]; then
-  cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"'
-  library=${CARGO_TARGET_DIR:-target}/release/libstrata.so
-fi
+library=$(ci/library.sh)
 if [ -z "$tool" ]; then
   cargo build -q -p alloc-trace --features report --bin strata-trace
   tool=${CARGO_TARGET_DIR:-target}/debug/strata-trace
 fi
-library=$(realpath "$library")
 tool=$(realpath "$tool")
 repository=$PWD
 python=$(python3 -c "import sys; print(sys.executable)")

@@ -9,12 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-5}
 only=${2:-.}
-library=${STRATA_LIBRARY:-}
-if [ -z "$library" ]; then
-  cargo build -q --release -p alloc-cabi --config 'profile.release.panic="abort"'
-  library=${CARGO_TARGET_DIR:-target}/release/libstrata.so
-fi
-library=$(realpath "$library")
+library=$(ci/library.sh)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 python=$(python3 -c 'import sys; print(sys.executable)')
