@@ -18,29 +18,30 @@ pub(crate) const CAPACITY: usize = if cfg!(alloc_loom) { BLOCK_HEADER + LONGEST 
 /// two: so many are 48 events at most.
 const SHARING: u32 = 96;
 
-/// What the coarse clock says: seconds and nanoseconds.
-type Coarse = [u64; 2];
+/// What the coarse clock says.
+type Coarse = u64;
 
-/// The buffer. Valid when all bytes are zero.
+/// The buffer. Valid when all bytes are zero. What each event needs comes first.
+#[repr(C)]
 pub(crate) struct Pending {
     /// The trace that the bytes belong to; 0 for none.
     session: AtomicU32,
-    /// Odd while the owner writes the block out or begins a new one.
-    turns: AtomicU32,
     /// Bytes so far, the header's room included.
     length: AtomicU32,
-    /// Blocks of this thread and trace so far.
-    number: AtomicU32,
-    base: AtomicU64,
-    // What differences are counted from, each by itself: an event does not change all of them.
-    time: Cell<u64>,
-    address: Cell<u64>,
-    stack: Cell<u32>,
     /// How many bytes there may be before the next event, if that is to have the last one's time; 0 where it may not. There is
     /// room for it then.
     limit: Cell<u32>,
+    // What differences are counted from, each by itself: an event does not change all of them.
+    stack: Cell<u32>,
+    address: Cell<u64>,
+    time: Cell<u64>,
     /// What the coarse clock said before that time.
     coarse: Cell<Coarse>,
+    /// Odd while the owner writes the block out or begins a new one.
+    turns: AtomicU32,
+    /// Blocks of this thread and trace so far.
+    number: AtomicU32,
+    base: AtomicU64,
     bytes: [AtomicU8; CAPACITY],
 }
 
@@ -175,6 +176,11 @@ impl Pending {
         last
     }
 
+    /// The next event has a time of its own.
+    pub(crate) fn share_no_more(&self) {
+        self.limit.set(0);
+    }
+
     /// Lets the owner write the block out, header's room first, and begins the next one.
     pub(crate) fn write_out(&self, ticks: u64, write: impl FnOnce(Label, &[AtomicU8])) {
         self.turn(|| {
@@ -238,7 +244,7 @@ mod tests {
     use crate::thread;
 
     const HERE: Record = Record::Free { address: 0x1000 };
-    const THEN: Coarse = [5, 6];
+    const THEN: Coarse = 5;
 
     #[test]
     fn events_share_a_time_while_they_may() {
@@ -249,7 +255,7 @@ mod tests {
         assert!(!may_share(7, Some(THEN)), "nothing has a time yet");
         pending.append(2000, Some(THEN), &HERE);
         assert!(!may_share(8, Some(THEN)), "another trace");
-        assert!(!may_share(7, Some([5, 7])) && !may_share(7, Some([6, 6])), "the clock has moved");
+        assert!(!may_share(7, Some(THEN + 1)), "the clock has moved");
         assert!(!may_share(7, None), "there is no clock");
         let mut shared = 0;
         while may_share(7, Some(THEN)) {
@@ -261,6 +267,9 @@ mod tests {
         assert!(!may_share(7, Some(THEN)), "the clock was not asked");
         pending.append(4000, Some(THEN), &HERE);
         assert!(may_share(7, Some(THEN)));
+        pending.share_no_more();
+        assert!(!may_share(7, Some(THEN)), "another thread was there in between");
+        pending.append(5000, Some(THEN), &HERE);
         pending.discard();
         assert!(!may_share(7, Some(THEN)), "thrown away");
     }

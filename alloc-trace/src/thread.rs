@@ -25,19 +25,22 @@ use crate::stack::Walker;
 /// The record of one thread.
 ///
 /// Fields in `Cell`s belong to the thread that has taken the record; `Pending` says itself what others may read of it.
+//
+// What each event needs comes first, and together.
+#[repr(C)]
 pub struct Thread {
-    /// The next in the list of all records. Set before the record is in the list.
-    next: AtomicPtr<Self>,
-    taken: AtomicU32,
-    id: AtomicU32,
     busy: Cell<u32>,
-    late: Cell<bool>,
     /// Given with the record's memory, and never changed.
     mark: Cell<Mark>,
-    pub(crate) counts: Counts,
-    pub(crate) countdown: Countdown,
-    pub(crate) walker: Walker,
+    late: Cell<bool>,
+    taken: AtomicU32,
     pub(crate) pending: Pending,
+    pub(crate) walker: Walker,
+    pub(crate) countdown: Countdown,
+    pub(crate) counts: Counts,
+    id: AtomicU32,
+    /// The next in the list of all records. Set before the record is in the list.
+    next: AtomicPtr<Self>,
 }
 
 // SAFETY: a record is taken by one thread at a time, by an exchange with acquire and release order; only that thread

@@ -25,9 +25,10 @@ use crate::event::{Event, Moment, Place};
 use crate::look::{self, Colour};
 use crate::out::{self, FdText, Refused};
 use crate::settings::{Mode, Settings, Target, Trace};
-use crate::sink::counts::{self, COUNTS};
+use crate::sink::counts::COUNTS;
 use crate::sink::exact::EXACT;
 use crate::sink::{History, Log, Sink};
+use crate::slot;
 use crate::thread::{self, Thread};
 
 const LOG: u32 = 1;
@@ -339,10 +340,12 @@ fn told(fd: c_int, tell: impl FnOnce(&mut FdText) -> core::fmt::Result) -> Resul
 }
 
 // SAFETY: it passes events on to sinks that keep the same promises.
+//
+// `TRACER` is the only one: where a program asks whether it is on, its address need not be read from the `Traced` first.
 unsafe impl Sink for Tracer {
-    #[inline]
+    #[inline(always)]
     fn is_on(&self) -> bool {
-        self.on.load(Ordering::Relaxed) != 0
+        TRACER.on.load(Ordering::Relaxed) != 0
     }
 
     fn leaving(&self, address: usize) -> Moment {
@@ -355,18 +358,18 @@ unsafe impl Sink for Tracer {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn wants_alloc(&self, size: usize) -> bool {
-        match self.on.load(Ordering::Relaxed) {
+        match TRACER.on.load(Ordering::Relaxed) {
             0 => false,
-            SAMPLES => counts::passes(size),
+            SAMPLES => slot::passes(size),
             _ => true,
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn wants_free(&self, address: usize) -> bool {
-        match self.on.load(Ordering::Relaxed) {
+        match TRACER.on.load(Ordering::Relaxed) {
             0 => false,
             SAMPLES => COUNTS.may_hold(address),
             _ => true,
@@ -376,14 +379,33 @@ unsafe impl Sink for Tracer {
     #[inline(always)]
     fn record(&self, thread: &Thread, event: Event) {
         // Acquire: pairs with the Release of `start`.
-        match self.on.load(Ordering::Acquire) {
+        match TRACER.on.load(Ordering::Acquire) {
             EXACTLY => EXACT.record(thread, event),
-            on => self.record_in(on, thread, event),
+            // In registers, so that an exact trace's events need not lie in memory.
+            on => match event {
+                Event::Alloc(Place { address, size, align }) => {
+                    TRACER.allocated_in(on, thread, address, size, align);
+                }
+                Event::Free(Place { address, size, align }) => {
+                    TRACER.freed_in(on, thread, address, size, align);
+                }
+                event => TRACER.record_in(on, thread, event),
+            },
         }
     }
 }
 
 impl Tracer {
+    #[inline(never)]
+    fn allocated_in(&self, on: u32, thread: &Thread, address: usize, size: usize, align: usize) {
+        self.record_in(on, thread, Event::Alloc(Place { address, size, align }));
+    }
+
+    #[inline(never)]
+    fn freed_in(&self, on: u32, thread: &Thread, address: usize, size: usize, align: usize) {
+        self.record_in(on, thread, Event::Free(Place { address, size, align }));
+    }
+
     #[inline(never)]
     fn record_in(&self, on: u32, thread: &Thread, event: Event) {
         if on & REMEMBERED != 0 {
@@ -401,7 +423,7 @@ impl Tracer {
                 Event::Alloc(place) | Event::Resize { new: place, .. }
                     if on & SAMPLED != 0 && on != SAMPLES =>
                 {
-                    counts::passes(place.size)
+                    slot::passes(place.size)
                 }
                 _ => true,
             };

@@ -8,6 +8,14 @@ pub const LONGEST: usize = 10;
 /// Hands the number's bytes to `put`, one by one.
 #[inline(always)]
 pub fn put(mut value: u64, mut put: impl FnMut(u8)) {
+    // Most are short: those of up to three bytes without a loop.
+    for _ in 0..2 {
+        if value < 0x80 {
+            return put(value as u8);
+        }
+        put(value as u8 | 0x80);
+        value >>= 7;
+    }
     while value >= 0x80 {
         put(value as u8 | 0x80);
         value >>= 7;

@@ -19,7 +19,7 @@ use crate::key::key;
 use crate::maths;
 use crate::out::Refused;
 use crate::own::{Mapped, Zeroed};
-use crate::slot;
+use crate::slot::{self, Left};
 use crate::stack::{self, NODES, StackId};
 use crate::thread::{self, Thread};
 
@@ -30,9 +30,14 @@ const FILTER: usize = 1 << 16;
 /// What is large, and mapped when it is needed. Valid when all bytes are zero.
 struct Tables {
     rows: [Row; NODES],
-    /// How many samples are live at addresses of each hash; 255 stays.
-    filter: [AtomicU8; FILTER],
+    filter: Filter,
 }
+
+/// How many samples are live at addresses of each hash; 255 stays.
+type Filter = [AtomicU8; FILTER];
+
+/// The filter of the time before the first trace: there are no samples. Nothing is written to it, so that it takes no memory.
+static NO_SAMPLES: Filter = [const { AtomicU8::new(0) }; FILTER];
 
 // SAFETY: atomics, valid as zeros, without destructors.
 unsafe impl Zeroed for Tables {}
@@ -46,6 +51,8 @@ pub struct Counts {
     /// Mean bytes between samples; 0 for every event.
     rate: AtomicU64,
     tables: AtomicPtr<Tables>,
+    /// That of the tables; never null, as each free looks at it.
+    filter: AtomicPtr<Filter>,
     live: Live,
     figures: Figures,
     refused: AtomicU64,
@@ -62,6 +69,7 @@ pub static COUNTS: Counts = Counts {
     given: AtomicU32::new(0),
     rate: AtomicU64::new(0),
     tables: AtomicPtr::new(core::ptr::null_mut()),
+    filter: AtomicPtr::new((&raw const NO_SAMPLES).cast_mut()),
     live: Live::new(),
     figures: Figures::new(),
     refused: AtomicU64::new(0),
@@ -143,7 +151,10 @@ impl Counts {
         // Fresh tables: threads of the last trace may still hold the old ones, which therefore stay mapped.
         let Some(tables) = Mapped::<Tables>::new(1) else { return Err(Refused(libc::ENOMEM)) };
         open()?;
-        self.tables.store(tables.leak().as_ptr().cast_mut(), Ordering::Release);
+        if let Some(tables) = tables.leak().first() {
+            self.filter.store((&raw const tables.filter).cast_mut(), Ordering::Release);
+            self.tables.store((&raw const *tables).cast_mut(), Ordering::Release);
+        }
         self.live.clear();
         self.figures.clear();
         self.refused.store(0, Ordering::Relaxed);
@@ -252,9 +263,9 @@ impl Counts {
     /// Whether a sample may be live at the address.
     #[inline]
     pub(crate) fn may_hold(&self, address: usize) -> bool {
-        self.tables()
-            .and_then(|tables| slot_of(tables, address))
-            .is_some_and(|count| count.load(Ordering::Relaxed) != 0)
+        // SAFETY: the filter of tables that are never given back, or the one for none. Acquire: as it was mapped.
+        let filter = unsafe { &*self.filter.load(Ordering::Acquire) };
+        slot_of(filter, address).is_some_and(|count| count.load(Ordering::Relaxed) != 0)
     }
 
     fn came(&self, tables: &Tables, thread: &Thread, place: Place, rate: u64) {
@@ -303,21 +314,15 @@ const fn rounded(count: u64) -> u64 {
     count.wrapping_add(PART as u64 / 2) / PART as u64
 }
 
-/// Takes an allocation off the thread's countdown to its next sample. Whether it needs a closer look.
-#[inline]
-pub(crate) fn passes(size: usize) -> bool {
-    slot::here().is_none_or(|thread| thread.countdown.pass(size))
-}
-
 /// Looked at by every free: one multiplication, whose upper bits depend on all of the address.
 #[inline]
-fn slot_of(tables: &Tables, address: usize) -> Option<&AtomicU8> {
+fn slot_of(filter: &Filter, address: usize) -> Option<&AtomicU8> {
     const BITS: u32 = FILTER.trailing_zeros();
-    tables.filter.get((address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> (64 - BITS))
+    filter.get((address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> (64 - BITS))
 }
 
 fn mark(tables: &Tables, address: usize, by: i8) {
-    if let Some(slot) = slot_of(tables, address) {
+    if let Some(slot) = slot_of(&tables.filter, address) {
         // A count that is full stays so: it may say that a sample is there when none is, never the reverse.
         let change = |count: u8| (count < u8::MAX).then(|| count.saturating_add_signed(by));
         let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
@@ -335,7 +340,7 @@ unsafe impl Sink for Counts {
     fn wants_alloc(&self, size: usize) -> bool {
         match self.session.load(Ordering::Relaxed) {
             0 => false,
-            session => session & SAMPLED == 0 || passes(size),
+            session => session & SAMPLED == 0 || slot::passes(size),
         }
     }
 
@@ -396,7 +401,7 @@ unsafe impl Sink for Counts {
         let Some(place) = new else { return };
         if rate > 0 {
             let seed = key() ^ u64::from(thread.id()) << 32 ^ u64::from(session);
-            if !thread.countdown.sample(session, place.size, rate, seed) {
+            if !thread.countdown.sample(&Left, session, place.size, rate, seed) {
                 return;
             }
         }

@@ -84,7 +84,7 @@ fn figures_agree_with_each_other() {
 }
 
 #[test]
-fn a_block_of_another_is_never_taken_for_ones_own() {
+fn events_at_an_address_have_times_in_order() {
     explore(3, owned::by_the_table);
     explore(3, owned::by_the_table_between_others);
     explore(0, owned::own_places_are_known);
@@ -124,9 +124,9 @@ const MODELS: [Model; 15] = [
     Model::broken("figures without a lock", table_unlocked::figures_agree, "never was"),
     Model::broken("figures with half a lock", table_half_locked::figures_agree, "never was"),
     Model::sound("owners", owned::by_the_table),
-    Model::broken("owners told of allocations alone", owned::by_allocations_alone, "another's"),
-    Model::broken("owners known by their thread alone", owned::by_threads_alone, "another's"),
-    Model::broken("owners known to each thread by itself", owned::by_each_for_itself, "another's"),
+    Model::broken("times before the mark", owned::by_the_time_before_the_mark, "came before it"),
+    Model::broken("times behind the mark", owned::by_the_time_behind_the_mark, "came before it"),
+    Model::broken("owners known to each thread by itself", owned::by_each_for_itself, "came before it"),
 ];
 
 /// Not a test of its own: what the child processes below run. Loom's objects panic again while a failed model unwinds.

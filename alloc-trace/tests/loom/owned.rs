@@ -1,19 +1,24 @@
-//! The table of owners, and three tables that know less.
+//! Times that go with the table of owners are in order, and those that go with tables that know less are not.
 
-use alloc_core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use alloc_core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use loom::sync::Arc;
 use loom::thread;
 
-use crate::real::owners::{Mark, Owners};
+use crate::real::owners::{Mark, Owners, Stamp};
+
+/// The processor's time: who reads it later finds more.
+struct Clock(AtomicUsize);
+
+impl Clock {
+    fn read(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::AcqRel) as u64
+    }
+}
 
 trait Table: Send + Sync + 'static {
     fn make() -> Self;
-    /// Notes an event; whether the last one at the address was the thread's own too.
-    fn touch(&self, address: usize, thread: u32) -> bool;
-    /// Likewise, for a free.
-    fn freed(&self, address: usize, thread: u32) -> bool {
-        self.touch(address, thread)
-    }
+    fn is_own(&self, address: usize, thread: u32) -> bool;
+    fn stamp(&self, address: usize, thread: u32, ticks: impl FnOnce() -> u64) -> Stamp;
 }
 
 impl Table for Owners {
@@ -21,86 +26,129 @@ impl Table for Owners {
         Self::new()
     }
 
-    fn touch(&self, address: usize, thread: u32) -> bool {
-        self.touch(address, Mark::of(thread))
+    fn is_own(&self, address: usize, thread: u32) -> bool {
+        self.is_own(address, Mark::of(thread))
+    }
+
+    fn stamp(&self, address: usize, thread: u32, ticks: impl FnOnce() -> u64) -> Stamp {
+        self.stamp(address, Mark::of(thread), ticks)
     }
 }
 
-/// Told of allocations alone: who gave the place back since is not seen.
-struct Deaf(Owners);
+/// Goes on with the time that was read before the mark was put there.
+struct Hasty(Owners);
 
-impl Table for Deaf {
+impl Table for Hasty {
     fn make() -> Self {
         Self(Owners::new())
     }
 
-    fn touch(&self, address: usize, thread: u32) -> bool {
-        self.0.touch(address, Mark::of(thread))
+    fn is_own(&self, address: usize, thread: u32) -> bool {
+        self.0.is_own(address, Mark::of(thread))
     }
 
-    fn freed(&self, _: usize, _: u32) -> bool {
-        false
+    fn stamp(&self, address: usize, thread: u32, ticks: impl FnOnce() -> u64) -> Stamp {
+        Stamp { may_be_shared: true, ..self.0.stamp(address, Mark::of(thread), ticks) }
     }
 }
 
-/// Without the address: another block's owner is taken for this one's.
-struct Threads(AtomicU64);
+/// Reads the time when the mark is there.
+struct Late(AtomicU32);
 
-impl Table for Threads {
+impl Table for Late {
     fn make() -> Self {
-        Self(AtomicU64::new(0))
+        Self(AtomicU32::new(0))
     }
 
-    fn touch(&self, _: usize, thread: u32) -> bool {
-        let own = self.0.load(Ordering::Relaxed) == u64::from(thread);
-        self.0.store(thread.into(), Ordering::Relaxed);
-        own
+    fn is_own(&self, _: usize, thread: u32) -> bool {
+        self.0.load(Ordering::Relaxed) == thread
+    }
+
+    fn stamp(&self, address: usize, thread: u32, ticks: impl FnOnce() -> u64) -> Stamp {
+        let may_be_shared = self.is_own(address, thread);
+        if !may_be_shared {
+            self.0.swap(thread, Ordering::AcqRel);
+        }
+        Stamp { ticks: ticks(), may_be_shared }
     }
 }
 
-/// A table for each thread, with a word for each address: what others did at the address since is not seen.
-struct Private([AtomicUsize; 4]);
+/// A table for each thread: what others did since is not seen.
+struct Private([AtomicU32; 3]);
 
 impl Table for Private {
     fn make() -> Self {
-        Self([0; 4].map(AtomicUsize::new))
+        Self([0; 3].map(AtomicU32::new))
     }
 
-    fn touch(&self, address: usize, thread: u32) -> bool {
-        let word = &self.0[usize::from(address == SHARED) + 2 * usize::from(thread == MINE)];
-        let own = word.load(Ordering::Relaxed) == address;
-        word.store(address, Ordering::Relaxed);
-        own
+    fn is_own(&self, _: usize, thread: u32) -> bool {
+        self.0[thread as usize - 1].load(Ordering::Relaxed) == thread
+    }
+
+    fn stamp(&self, address: usize, thread: u32, ticks: impl FnOnce() -> u64) -> Stamp {
+        let ticks = ticks();
+        let may_be_shared = self.is_own(address, thread);
+        self.0[thread as usize - 1].store(thread, Ordering::Relaxed);
+        Stamp { ticks, may_be_shared }
     }
 }
 
-const SHARED: usize = 0x100;
-const OTHER: usize = 0x900;
+const SHARED: usize = 0x10_0100;
+const OTHER: usize = 0x90_0900;
 const MINE: u32 = 1;
 const THEIRS: u32 = 2;
+const THIRD: u32 = 3;
 
-/// A block goes from one thread to another by way of the program, and its place comes back by way of the heap. Meanwhile each
-/// has events at an address of its own, whose word is in the same place; with `before`, the other one before it as well.
-fn goes_there_and_back<T: Table>(before: bool) {
-    let shared = Arc::new((T::make(), AtomicUsize::new(0)));
-    shared.0.touch(SHARED, MINE);
+/// A thread, as an exact trace knows it.
+struct Teller<T> {
+    all: Arc<(T, Clock, AtomicUsize)>,
+    thread: u32,
+    last: Option<u64>,
+}
+
+impl<T: Table> Teller<T> {
+    /// The time of an event.
+    fn tell(&mut self, address: usize) -> u64 {
+        let (table, clock, _) = &*self.all;
+        if let Some(last) = self.last
+            && table.is_own(address, self.thread)
+        {
+            return last;
+        }
+        let stamp = table.stamp(address, self.thread, || clock.read());
+        self.last = stamp.may_be_shared.then_some(stamp.ticks);
+        stamp.ticks
+    }
+}
+
+/// A block goes from one thread to another, and its place comes back by way of the heap. Each has events before and
+/// after it that may share a time with it, at addresses of its own whose word is in the same place.
+fn goes_there_and_back<T: Table>(before: usize) {
+    let all = Arc::new((T::make(), Clock(AtomicUsize::new(1)), AtomicUsize::new(0)));
+    let mut mine = Teller { all: Arc::clone(&all), thread: MINE, last: None };
+    let first = mine.tell(SHARED);
+    // A third one was there in between, at an address of its own.
+    all.0.stamp(OTHER + 0x200, THIRD, || all.1.read());
     // From here on the other thread may have it.
     let other = {
-        let shared = Arc::clone(&shared);
+        let all = Arc::clone(&all);
         thread::spawn(move || {
-            if before {
-                shared.0.touch(OTHER, THEIRS);
+            let mut theirs = Teller { all: Arc::clone(&all), thread: THEIRS, last: None };
+            for _ in 0..before {
+                theirs.tell(OTHER);
             }
-            assert!(!shared.0.freed(SHARED, THEIRS), "taken for its own, and another's");
-            shared.1.store(SHARED, Ordering::Release);
-            shared.0.touch(OTHER + 0x100, THEIRS);
+            // The coarse clock has moved.
+            theirs.last = None;
+            let second = theirs.tell(SHARED);
+            assert!(first < second, "before the event that came before it");
+            all.2.store(second as usize, Ordering::Release);
         })
     };
-    let here = shared.1.load(Ordering::Acquire);
-    if here == 0 {
-        shared.0.touch(OTHER, MINE);
-    } else {
-        assert!(!shared.0.touch(here, MINE), "taken for its own, and another's");
+    mine.tell(OTHER + 0x100);
+    mine.tell(OTHER + 0x100);
+    let second = all.2.load(Ordering::Acquire) as u64;
+    if second != 0 {
+        assert!(second < mine.tell(SHARED), "before the event that came before it");
     }
     other.join().unwrap();
 }
@@ -108,27 +156,31 @@ fn goes_there_and_back<T: Table>(before: bool) {
 /// What it is for: a thread that has a place to itself is told so.
 pub(crate) fn own_places_are_known() {
     let table = Owners::new();
-    let answers = [0; 4].map(|_| table.touch(SHARED, Mark::of(MINE)));
-    assert_eq!(answers, [false, true, true, true]);
-    assert_eq!([OTHER, SHARED].map(|address| table.touch(address, Mark::of(MINE))), [false, false]);
+    let mine = Mark::of(MINE);
+    assert!(!table.is_own(SHARED, mine));
+    let stamps = [7, 8].map(|now| table.stamp(SHARED, mine, || now));
+    assert_eq!(stamps.map(|stamp| (stamp.ticks, stamp.may_be_shared)), [(7, false), (8, true)]);
+    // Of any address there, and nobody else's.
+    assert!([SHARED, OTHER].iter().all(|&address| table.is_own(address, mine)));
+    assert!(!table.is_own(SHARED, Mark::of(THEIRS)));
 }
 
 pub(crate) fn by_the_table() {
-    goes_there_and_back::<Owners>(false);
+    goes_there_and_back::<Owners>(0);
 }
 
 pub(crate) fn by_the_table_between_others() {
-    goes_there_and_back::<Owners>(true);
+    goes_there_and_back::<Owners>(1);
 }
 
-pub(crate) fn by_allocations_alone() {
-    goes_there_and_back::<Deaf>(false);
+pub(crate) fn by_the_time_before_the_mark() {
+    goes_there_and_back::<Hasty>(1);
 }
 
-pub(crate) fn by_threads_alone() {
-    goes_there_and_back::<Threads>(true);
+pub(crate) fn by_the_time_behind_the_mark() {
+    goes_there_and_back::<Late>(1);
 }
 
 pub(crate) fn by_each_for_itself() {
-    goes_there_and_back::<Private>(false);
+    goes_there_and_back::<Private>(1);
 }
