@@ -19,7 +19,8 @@
 //!     the strategies
 //! ```
 //!
-//! Beside that, `ext`, `handles` and `looking` are what looks into the strategy, by `figures`, `arenas` and `show`; `life` is what the loader calls.
+//! Beside that, `ext`, `handles` and `looking` are what looks into the strategy, by `figures`, `arenas` and `show`; `life` is what the loader calls,
+//! `leave` the end that it is not told of.
 //!
 //! The crate is not for Rust programs: linked into one, it would define `malloc` there. They use `alloc-select`.
 #![no_std]
@@ -45,6 +46,7 @@ mod gate;
 mod handles;
 mod headed;
 mod layers;
+mod leave;
 mod life;
 mod looking;
 mod place;
@@ -74,6 +76,7 @@ pub use ext::{
     mallinfo, mallinfo2, malloc_info, malloc_stats, malloc_trim, mallopt, show_alloc_mem, show_alloc_mem_ex,
 };
 pub use handles::{strata_active, strata_is_null, strata_named, strata_null, strata_version};
+pub use leave::{_Exit, _exit};
 pub use looking::{strata_explain, strata_finish, strata_history, strata_leaks, strata_map};
 
 #[cfg(panic = "abort")]

@@ -120,12 +120,12 @@ impl Pending {
         self.stack.set(last.stack);
     }
 
-    /// Whether the next event of `session` may have the last one's time, when the coarse clock says `coarse`, which is asked last.
+    /// Whether the next event of `session` may have the last one's time, when the coarse clock says `coarse`.
     #[inline(always)]
-    pub(crate) fn may_share(&self, session: u32, coarse: impl FnOnce() -> Option<Coarse>) -> bool {
-        self.belongs_to(session)
+    pub(crate) fn may_share(&self, session: u32, coarse: Option<Coarse>) -> bool {
+        coarse == Some(self.coarse.get())
+            && self.belongs_to(session)
             && self.length.load(Ordering::Relaxed) < self.limit.get()
-            && coarse() == Some(self.coarse.get())
     }
 
     /// Appends an event with the last one's time: [`may_share`](Self::may_share) said so.
@@ -250,7 +250,7 @@ mod tests {
     fn events_share_a_time_while_they_may() {
         let thread = thread::enter().unwrap();
         let pending = &thread.pending;
-        let may_share = |session, coarse| pending.may_share(session, || coarse);
+        let may_share = |session, coarse| pending.may_share(session, coarse);
         pending.begin(7, 1000);
         assert!(!may_share(7, Some(THEN)), "nothing has a time yet");
         pending.append(2000, Some(THEN), &HERE);
@@ -282,7 +282,7 @@ mod tests {
         let mut written = 0;
         while pending.has_room() {
             pending.append(2000, Some(THEN), &HERE);
-            while pending.may_share(9, || Some(THEN)) {
+            while pending.may_share(9, Some(THEN)) {
                 assert!(pending.has_room());
                 let before = pending.label().length;
                 pending.append_sharing(&HERE);
@@ -310,7 +310,7 @@ mod tests {
             stack: 3,
         };
         for record in [resize(105), HERE, resize(107)] {
-            assert!(pending.may_share(10, || Some(THEN)));
+            assert!(pending.may_share(10, Some(THEN)));
             pending.append_sharing(&record);
         }
         extern crate std;

@@ -108,9 +108,28 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
     }
 
     // The functions below do the strategy's part too, so that a caller that finds the sink off has nothing to keep over any call.
-    // Cold, so that it has nothing to jump over either; a sink that is on takes many times as long as a jump.
+    // It reaches them by way of the cold ones, so that it has nothing to jump over either; they themselves are compiled as what is
+    // hot while the sink is on.
 
     #[cold]
+    #[inline(never)]
+    fn allocate_cold(
+        &self,
+        layout: Layout,
+        allocate: impl FnOnce(&S, Layout) -> Result<NonNull<u8>, AllocError>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        self.allocate_told(layout, allocate)
+    }
+
+    /// # Safety
+    /// As for [`Strategy::deallocate`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn deallocate_cold(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.deallocate_told(block, layout) };
+    }
+
     #[inline(never)]
     fn allocate_told(
         &self,
@@ -133,7 +152,6 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
 
     /// # Safety
     /// As for [`Strategy::deallocate`].
-    #[cold]
     #[inline(never)]
     unsafe fn deallocate_told(&self, block: NonNull<u8>, layout: Layout) {
         self.tell_freed(block, Some(layout));
@@ -176,7 +194,7 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         if self.sink.wants_alloc(layout.size()) {
-            return self.allocate_told(layout, S::allocate);
+            return self.allocate_cold(layout, S::allocate);
         }
         self.inner.allocate(layout)
     }
@@ -184,7 +202,7 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     #[inline]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         if self.sink.wants_alloc(layout.size()) {
-            return self.allocate_told(layout, S::allocate_zeroed);
+            return self.allocate_cold(layout, S::allocate_zeroed);
         }
         self.inner.allocate_zeroed(layout)
     }
@@ -193,7 +211,7 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         if self.sink.wants_free(block.addr().get()) {
             // SAFETY: the caller's promises are the callee's.
-            return unsafe { self.deallocate_told(block, layout) };
+            return unsafe { self.deallocate_cold(block, layout) };
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.deallocate(block, layout) };
@@ -240,6 +258,14 @@ impl<S: SizedBlocks, K: Sink> Traced<S, K> {
     /// As for [`SizedBlocks::free`].
     #[cold]
     #[inline(never)]
+    unsafe fn free_cold(&self, block: NonNull<u8>) {
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.free_told(block) };
+    }
+
+    /// # Safety
+    /// As for [`SizedBlocks::free`].
+    #[inline(never)]
     unsafe fn free_told(&self, block: NonNull<u8>) {
         self.tell_freed(block, None);
         // SAFETY: the caller's promises are the callee's.
@@ -253,7 +279,7 @@ unsafe impl<S: SizedBlocks, K: Sink> SizedBlocks for Traced<S, K> {
     unsafe fn free(&self, block: NonNull<u8>) {
         if self.sink.wants_free(block.addr().get()) {
             // SAFETY: the caller's promises are the callee's.
-            return unsafe { self.free_told(block) };
+            return unsafe { self.free_cold(block) };
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.free(block) };

@@ -49,6 +49,8 @@ pub struct Tracer {
     leaks_fd: AtomicI32,
     history: History,
     map: Mutex<Option<Target>>,
+    /// The process that traces.
+    process: AtomicI32,
     /// The handler for forks is registered.
     watched: AtomicBool,
 }
@@ -61,6 +63,7 @@ pub static TRACER: Tracer = Tracer {
     leaks_fd: AtomicI32::new(-1),
     history: History::new(),
     map: Mutex::new(None),
+    process: AtomicI32::new(0),
     watched: AtomicBool::new(false),
 };
 
@@ -112,6 +115,8 @@ impl Tracer {
             }
         }
         *self.map.lock() = settings.map;
+        // SAFETY: `getpid` has no conditions.
+        self.process.store(unsafe { libc::getpid() }, Ordering::Relaxed);
         self.on.store(on, Ordering::Release);
     }
 
@@ -146,6 +151,35 @@ impl Tracer {
 
     /// Ends all modes, when the program does: writes what is pending, and draws `heap`'s map where one was asked for.
     pub fn finish(&self, heap: &dyn Inspect) {
+        self.finish_files();
+        let map = self.map.lock().take();
+        if let Some(target) = map
+            && let Err(refused) = draw(heap, &target)
+        {
+            out::complain("cannot draw the map to", name(&target), refused, "");
+        }
+    }
+
+    /// For `_exit`, which may be called anywhere: ends all modes that write to files, without the heap's map, for which the heap's
+    /// locks would be taken. Nothing is done
+    ///
+    /// * in another process, which a trace is not for: the child of a `fork` or `vfork`, however it was made;
+    /// * from a signal handler that interrupted the tracer on its own thread, whose locks would never become free.
+    ///
+    /// Other threads that are within the tracer leave it by themselves.
+    pub fn finish_in_a_hurry(&self) {
+        // In a child that shares its parent's memory, nothing is written before this is known.
+        if self.on.load(Ordering::Acquire) == 0
+            // SAFETY: `getpid` has no conditions.
+            || self.process.load(Ordering::Relaxed) != unsafe { libc::getpid() }
+            || thread::is_inside()
+        {
+            return;
+        }
+        self.finish_files();
+    }
+
+    fn finish_files(&self) {
         let on = self.on.swap(0, Ordering::AcqRel);
         if on & EXACTLY != 0 {
             EXACT.stop();
@@ -157,12 +191,6 @@ impl Tracer {
         if on & LOG != 0 {
             self.log.stop();
             out::close(self.log_fd.swap(-1, Ordering::Relaxed));
-        }
-        let map = self.map.lock().take();
-        if let Some(target) = map
-            && let Err(refused) = draw(heap, &target)
-        {
-            out::complain("cannot draw the map to", name(&target), refused, "");
         }
     }
 

@@ -547,3 +547,33 @@ fn programs_that_a_traced_one_starts_do_not_write_over_its_trace() {
         assert!(!snapshot.problems.unfinished);
     }
 }
+
+/// Their traces are as whole as those of programs that return from `main`, and nothing of what children do so ends them.
+#[test]
+fn programs_that_end_by_exit_have_whole_traces() {
+    let program = compile("leaves.c", "leaves", &["-O1", "-fno-builtin"]);
+    for mode in MODES.into_iter().chain(["leaks"]) {
+        for way in ["_exit", "_Exit", "handler"] {
+            let folder = Folder::new();
+            let file = folder.file("trace");
+            let rate = if mode == "sampled" { ",rate=1" } else { "" };
+            let output = run(under("ptmalloc", &program)
+                .arg(way)
+                .env("STRATA_TRACE", format!("{mode}:{}{rate}", file.display())));
+            let context = format!("{mode}, {way}: {}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(output.status.code(), Some(3), "{context}");
+            if mode == "leaks" {
+                let text = fs::read_to_string(&file).unwrap();
+                assert!(text.contains("2000000 bytes") || text.contains("1000000 bytes"), "{context}{text}");
+                continue;
+            }
+            let snapshot = read(&file);
+            let (totals, problems) = (&snapshot.totals, &snapshot.problems);
+            assert!(mode == "log" || !problems.unfinished, "{context}");
+            assert_eq!(problems.damaged_blocks + problems.cut_bytes, 0, "{context}");
+            // Its twenty blocks, and what the C library needs.
+            assert!(totals.allocs >= 20, "{context}: {totals:?}");
+            assert!((2_000_000..2_100_000).contains(&totals.alloc_bytes), "{context}: {totals:?}");
+        }
+    }
+}

@@ -68,12 +68,19 @@ impl Exact {
         // Threads that are writing a block out finish it, without the lock held here. The trace is off: each does so at
         // most once. Bounded, since one may have been stopped for good in the middle.
         for thread in thread::all() {
-            for _ in 0..1000 {
+            for turn in 0..2000 {
                 if !thread.pending.is_turning() {
                     break;
                 }
-                // SAFETY: may be called at any time.
-                unsafe { libc::sched_yield() };
+                if turn < 1000 {
+                    // SAFETY: may be called at any time.
+                    unsafe { libc::sched_yield() };
+                } else {
+                    // Where more threads want processors than there are: a second at most.
+                    let pause = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+                    // SAFETY: a time, and no place for what is left of it.
+                    unsafe { libc::nanosleep(&raw const pause, core::ptr::null_mut()) };
+                }
             }
         }
         self.file.write(|writer| {
@@ -101,11 +108,12 @@ impl Exact {
     /// used, so that it lies in memory only where it is passed on there.
     #[inline(always)]
     fn append(thread: &Thread, address: Option<usize>, record: impl Fn() -> Record) {
-        // Not a method's `self`, which would have to be kept over the call that asks the clock.
+        // First of all, so that nothing is kept over the call; a method's `self` would be, too.
+        let coarse = clock::coarse();
         // Relaxed: the thread's buffer belongs to a session only after the thread has seen it as below.
         let session = EXACT.session.load(Ordering::Relaxed);
         if address.is_none_or(|address| OWNERS.is_own(address, thread.mark()))
-            && thread.pending.may_share(session, clock::coarse)
+            && thread.pending.may_share(session, coarse)
         {
             thread.pending.append_sharing(&record());
         } else {

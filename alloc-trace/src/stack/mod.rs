@@ -75,8 +75,8 @@ fn make_tables() -> Option<&'static Tables> {
     }
 }
 
-/// The calling thread's stack. `thread` is its own record.
-#[inline]
+/// The calling thread's stack, from the caller of the function that this is inlined into outwards. `thread` is its own record.
+#[inline(always)]
 pub(crate) fn of(thread: &Thread) -> StackId {
     match tables() {
         Some(tables) => thread.walker.capture(tables),

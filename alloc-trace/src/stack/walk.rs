@@ -121,17 +121,13 @@ impl Walker {
         }
     }
 
-    /// The calling thread's stack, beginning with the caller of this function.
-    #[inline(never)]
+    /// The calling thread's stack, beginning with the caller of the function that this is inlined into: so the tracer's own
+    /// frames are as few as can be.
+    #[inline(always)]
     pub(crate) fn capture(&self, tables: &Tables) -> StackId {
         let start = registers();
-        let bounds = self.bounds_of(start.sp);
-        if self.kept_on.get() != bounds {
-            self.kept_on.set(bounds);
-            self.kept_count.set(0);
-        }
         let last = self.last.get();
-        let count = self.kept_count.get();
+        let mut count = self.kept_count.get();
         // The first frame is found as it was, and then all others, as far as they stand.
         if last.sp == start.sp
             && last.frame_pointer.is_none_or(|frame_pointer| frame_pointer == start.frame_pointer)
@@ -139,8 +135,21 @@ impl Walker {
         {
             match self.changed(count) {
                 None => return last.stack,
-                Some(changed) => self.kept_count.set(changed),
+                Some(changed) => count = changed,
             }
+        }
+        self.capture_changed(tables, start, count)
+    }
+
+    /// Likewise, from these registers on, where at most `count` of the kept frames stand as they did.
+    #[inline(never)]
+    fn capture_changed(&self, tables: &Tables, start: Registers, count: usize) -> StackId {
+        let bounds = self.bounds_of(start.sp);
+        if self.kept_on.get() == bounds {
+            self.kept_count.set(count);
+        } else {
+            self.kept_on.set(bounds);
+            self.kept_count.set(0);
         }
         let (found, kept) = self.walk(tables, start, bounds);
         self.intern(tables, start, found, kept)
@@ -224,11 +233,12 @@ impl Walker {
     }
 
     /// The innermost of the outermost `count` kept frames that no longer stands on the stack as it did.
-    #[inline]
+    #[inline(always)]
     fn changed(&self, count: usize) -> Option<usize> {
         /// Compared together, without a branch for each.
         const TOGETHER: usize = 8;
-        // SAFETY: frames are kept for one stack, and forgotten when the thread runs on another (`capture`).
+        // SAFETY: frames are kept for one stack, that of the walk that found them, and forgotten when one begins on another
+        // (`capture_changed`); where none begins, the thread stands where that one began.
         let difference = |kept: &Cell<Kept>| unsafe { kept.get().difference() };
         let mut end = count;
         for frames in self.kept.get(..count)?.rchunks(TOGETHER) {
