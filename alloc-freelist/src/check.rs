@@ -38,6 +38,12 @@ impl<C: Config> Zone<C> {
         if size > header.covered.get() || size > header.limit.get() || first + C::Header::MIN > size {
             return fault("the zone's sizes are in order", size);
         }
+        if header.classed.get() != size.saturating_sub(header.classed_from.get()) {
+            return fault(
+                "the boundary of tight blocks is where it is said to be",
+                header.classed_from.get(),
+            );
+        }
         // Blocks by the edge map: free ones know their size at both ends, and none touches another.
         let mut free_blocks = 0;
         let mut wrong = None;
@@ -69,7 +75,8 @@ impl<C: Config> Zone<C> {
             cached += size;
             let marked =
                 !C::Header::SIZED || C::Header::is_cached(self, at) && C::Header::used_size(self, at) == size;
-            if self.has_edge_within(at, size) || !marked || at < first || at + size > self.size() {
+            let tight = size >= Self::ALIKE && self.is_tight(at);
+            if self.has_edge_within(at, size) || !marked || at < first || at + size > self.size() || tight {
                 stray = Some(at);
             }
         });

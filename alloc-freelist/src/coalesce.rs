@@ -35,8 +35,12 @@ pub struct Deferred<const BYTES: usize = 1024, const BUDGET: usize = 1048576>;
 
 /// Later, and in classes: as [`Deferred`], with quick lists for blocks of up to 31 KiB. For this, requests above 512 bytes are
 /// rounded up to one of 16 sizes for each doubling, which wastes 3 % of them on average, and blocks of up to 4 KiB are
-/// moved to grow and to shrink. Nearly every request is served in a few instructions, whatever its size. (Half of 31 KiB, and of 512 bytes, for
-/// packed blocks.)
+/// moved to grow and to shrink. Nearly every request is served in a few instructions, whatever its size.
+///
+/// Nothing is rounded up in a zone before the first block of such a size comes back there: what is only filled holds what
+/// it would hold without lists. Blocks that were taken until then are merged when they are freed, and so are those that take their
+/// room. Packed blocks are rounded up to 16 bytes, too, from then on, whatever their size. (Not behind caches of threads, where
+/// requests are always rounded up.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Classed<const BUDGET: usize = 4194304>;
 

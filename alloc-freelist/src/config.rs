@@ -62,6 +62,10 @@ pub trait Config: 'static {
     #[doc(hidden)]
     const CLASSES: bool = <Self::Coalesce as Coalesce>::CLASSES;
 
+    /// Whether blocks are as large as their request until such come back, where quick lists are of classes.
+    #[doc(hidden)]
+    const TIGHT: bool = <Self::Coalesce as Coalesce>::CLASSES;
+
     /// What follows a message about misuse. Only [`header::Checked`] finds any.
     const ON_MISUSE: OnMisuse = OnMisuse::Abort;
 

@@ -51,6 +51,8 @@ mod source;
 mod strategy;
 #[cfg(feature = "libc")]
 mod threads;
+#[cfg(test)]
+mod worst;
 mod zone;
 
 pub use check::Fault;

@@ -16,7 +16,7 @@ use crate::coalesce::Coalesce;
 use crate::config::Config;
 use crate::header::Header;
 use crate::size::{LARGEST_CLASS, bin_for, bin_of, class_size, least_of_bin};
-use crate::zone::{QUICK, Zone, bytes, granules};
+use crate::zone::{QUICK, Zone, bytes};
 
 /// Blocks in one list at most.
 const DEPTH: usize = 32;
@@ -32,7 +32,7 @@ const _: () = assert!(bin_of(LARGEST_CLASS as u32) < QUICK, "every class has its
 impl<C: Config> Zone<C> {
     /// The largest block of quick lists, in granules.
     pub(crate) const QUICK_MAX: u32 = if C::Coalesce::CLASSES {
-        LARGEST_CLASS as u32
+        (LARGEST_CLASS as u32) << Self::UNIT
     } else {
         let size = C::Coalesce::QUICK_BYTES / C::Header::GRANULE;
         if size < QUICK { size as u32 } else { QUICK as u32 - 1 }
@@ -42,7 +42,7 @@ impl<C: Config> Zone<C> {
     const LISTS: usize = if Self::QUICK_MAX == 0 {
         0
     } else if C::Coalesce::CLASSES {
-        bin_of(Self::QUICK_MAX)
+        bin_of(Self::QUICK_MAX >> Self::UNIT)
     } else {
         Self::QUICK_MAX as usize
     };
@@ -50,17 +50,19 @@ impl<C: Config> Zone<C> {
     /// The number of the list for blocks of a size.
     #[inline(always)]
     fn list_of(size: u32) -> usize {
-        if C::Coalesce::CLASSES { bin_of(size) } else { size as usize }
+        if C::Coalesce::CLASSES { bin_of(size >> Self::UNIT) } else { size as usize }
     }
 
     /// The number of the list for requests of so many bytes, if there is one. List 0 never holds a block.
     #[inline(always)]
     pub(crate) fn list_for(requested: usize) -> Option<usize> {
-        let size = granules::<C>(requested + C::Header::BYTES);
-        if Self::LISTS == 0 || size > Self::QUICK_MAX as usize {
+        // In granules, or in steps of as many as classes are counted in.
+        let step = C::Header::GRANULE << Self::UNIT;
+        let size = (requested + C::Header::BYTES + (step - 1)) >> step.trailing_zeros();
+        if Self::LISTS == 0 || size > (Self::QUICK_MAX >> Self::UNIT) as usize {
             return None;
         }
-        let least = if C::Header::MIN > 1 { C::Header::MIN } else { 0 };
+        let least = if C::Header::MIN > 1 << Self::UNIT { C::Header::MIN } else { 0 };
         let size = (size as u32).max(least);
         if C::Coalesce::CLASSES {
             return Some(bin_for(size));
@@ -74,7 +76,7 @@ impl<C: Config> Zone<C> {
 
     /// The size of the blocks in a list.
     fn size_in(list: usize) -> u32 {
-        if C::Coalesce::CLASSES { least_of_bin(list) } else { list as u32 }
+        if C::Coalesce::CLASSES { least_of_bin(list) << Self::UNIT } else { list as u32 }
     }
 
     /// Blocks that a list may hold where all of them share `budget` bytes.
@@ -200,6 +202,10 @@ impl<C: Config> Zone<C> {
         }
         // What a block that shrinks leaves over may be of no class; nor what was too little to be cut off another one.
         if C::Coalesce::CLASSES && Self::size_in(Self::list_of(size)) != size {
+            return false;
+        }
+        // A tight block that is as large as its class would be handed out for less, and its position would not tell.
+        if size >= Self::ALIKE && self.is_tight(at) {
             return false;
         }
         let list = Self::list_of(size);
@@ -412,6 +418,9 @@ mod tests {
         fn shrunk<C: Config>(size: usize, left: usize) -> bool {
             let mut memory = memory(16 << 20);
             let heap = FixedFreeList::<C>::over_in(&mut memory);
+            // From now on, blocks are as large as their class.
+            let first = take(&heap, 1 << 20);
+            give(&heap, first, 1 << 20);
             let block = take(&heap, size + left);
             // SAFETY: the block was taken with this layout, and becomes no larger.
             let same = unsafe { heap.shrink(block, layout(size + left, 8), layout(size, 8)) };

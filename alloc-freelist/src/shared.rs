@@ -83,8 +83,8 @@ impl<C: Config> SharedFreeList<'_, C> {
             | (C::Fit::BINS as u64) << 1
             | C::Fit::READS_EDGES as u64;
         let quick = <C::Coalesce as crate::coalesce::Coalesce>::QUICK_BYTES as u64;
-        // Its third lowest byte is the layout's number: 2 since quick lists are stacks beside the bins.
-        0x5354_5241_5402_0000_u64.rotate_left(16) ^ kind ^ quick << 24
+        // Its third lowest byte is the layout's number: 3 since zones have a boundary of tight blocks.
+        0x5354_5241_5403_0000_u64.rotate_left(16) ^ kind ^ quick << 24
     };
 
     /// The pieces of a memory: its head, and its span.
@@ -190,7 +190,7 @@ impl<C: Config> SharedFreeList<'_, C> {
         if C::Header::SIZED {
             C::Header::used_size(self.zone, at)
         } else {
-            block_size::<C>(layout.size()) as u32
+            self.zone.size_at(at, layout.size()) as u32
         }
     }
 }
@@ -222,12 +222,7 @@ unsafe impl<C: Config> Strategy for SharedFreeList<'_, C> {
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
         let _held = self.lock();
         let at = self.zone.position(block);
-        let size = self.size_of(at, layout);
-        if !self.zone.give_quick(at, size) {
-            self.zone.merge(at, size);
-            self.zone.header().count(-1);
-        }
-        self.zone.rest();
+        self.zone.give(at, self.size_of(at, layout));
     }
 
     unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -235,7 +230,8 @@ unsafe impl<C: Config> Strategy for SharedFreeList<'_, C> {
             let _held = self.lock();
             let at = self.zone.position(block);
             let size = self.size_of(at, old);
-            let wanted = u32::try_from(block_size::<C>(new.size())).ok().filter(|&size| size < MAX_ZONE);
+            let wanted =
+                u32::try_from(self.zone.size_at(at, new.size())).ok().filter(|&size| size < MAX_ZONE);
             wanted.is_some_and(|wanted| wanted <= size || self.zone.extend(at, size, wanted, new.size()))
         };
         if in_place {
@@ -249,7 +245,12 @@ unsafe impl<C: Config> Strategy for SharedFreeList<'_, C> {
         let in_place = {
             let _held = self.lock();
             let at = self.zone.position(block);
-            self.zone.cut_back(at, self.size_of(at, old), block_size::<C>(new.size()) as u32, new.size())
+            self.zone.cut_back(
+                at,
+                self.size_of(at, old),
+                self.zone.size_at(at, new.size()) as u32,
+                new.size(),
+            )
         };
         if in_place {
             return Ok(block);

@@ -27,6 +27,9 @@ const fn shift_of(size: u32) -> u32 {
     (size | 1 << FINE).ilog2() - FINE
 }
 
+/// Sizes below this one, in granules, are classes of their own.
+pub(crate) const ONE_SIZE_EACH: usize = 2 << FINE;
+
 /// Granules in the largest block of a class: 31 KiB of 16 bytes each, the least of a bin.
 pub(crate) const LARGEST_CLASS: usize = 31 << 6;
 
@@ -34,7 +37,7 @@ pub(crate) const LARGEST_CLASS: usize = 31 << 6;
 /// size that threads cache.
 #[inline(always)]
 pub(crate) const fn class_size(size: usize) -> usize {
-    if size < 32 || size > LARGEST_CLASS {
+    if size < ONE_SIZE_EACH || size > LARGEST_CLASS {
         return size;
     }
     let step = 1 << shift_of(size as u32);

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::freelist::FreeList;
 use crate::header::{Header, KnowsSize};
 use crate::lock::{Held, Lock};
+use crate::size::ALIGN;
 use crate::zone::Zone;
 
 /// Blocks of at most so many bytes are moved rather than resized in place, where quick lists serve all sizes.
@@ -20,9 +21,20 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
     /// Whether a block for `old` does for `new` as it is, and tells nothing of either. Not for wide ones, which are as large as was
     /// asked for, whatever their class would be.
     #[inline(always)]
-    fn is_same_block(old: Layout, new: Layout) -> bool {
+    fn is_same_block(&self, block: NonNull<u8>, old: Layout, new: Layout) -> bool {
         let lists = (Zone::<C>::list_for(old.size()), Zone::<C>::list_for(new.size()));
-        !C::Header::SIZED && lists.0.is_some() && lists.0 == lists.1 && new.size() < C::WIDE
+        !C::Header::SIZED
+            && lists.0.is_some()
+            && lists.0 == lists.1
+            && new.size() < C::WIDE
+            && (!Zone::<C>::TIGHT || self.is_classed(block))
+    }
+
+    /// Whether a block is as large as its class.
+    fn is_classed(&self, block: NonNull<u8>) -> bool {
+        let _held = Held::acquire(&self.lock);
+        let zone = self.heap.zone_of(block.addr().get());
+        zone.is_some_and(|zone| !zone.is_tight(zone.position(block)))
     }
 
     /// Whether a block is moved without a look at what follows it: quick lists take less time than bins do, and a block that is
@@ -33,7 +45,7 @@ impl<B: Backend, C: Config, W: Backend, L: Lock> FreeList<B, C, W, L> {
             && !C::Header::TRUSTED
             && new.size() <= MOVED
             && new.size() < C::WIDE
-            && old.align() <= C::Header::GRANULE
+            && old.align() <= ALIGN
     }
 
     /// Whether a block may be resized: always, but for headers that are checked.
@@ -146,7 +158,7 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
     }
 
     unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        if Self::is_same_block(old, new) {
+        if self.is_same_block(block, old, new) {
             return Ok(block);
         }
         if Self::moves(old, new) {
@@ -164,7 +176,7 @@ unsafe impl<B: Backend, C: Config, W: Backend, L: Lock> Strategy for FreeList<B,
     }
 
     unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
-        if Self::is_same_block(old, new) {
+        if self.is_same_block(block, old, new) {
             return Ok(block);
         }
         if Self::moves(old, new) {

@@ -12,6 +12,7 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use alloc_core::backend::{Failing, Limited, PagesBackend};
+use alloc_core::os::Break;
 use alloc_core::os::fake::FakeOs;
 use alloc_core::os::schedule::Schedule;
 use alloc_freelist::coalesce::{Classed, Coalesce, Deferred, Immediate};
@@ -160,6 +161,8 @@ macro_rules! headers {
 /// The seed's allocator, over a break and pages of which one call fails.
 fn mem_io(ops: &[Op], failing: u8) {
     let os = FakeOs::new(4096).with_break(1 << 20);
+    // SAFETY: a query gives nothing back.
+    let origin = unsafe { os.sbrk(0) }.unwrap();
     os.fail(Schedule::Nth(u64::from(failing)));
     // SAFETY: the fake is this heap's alone.
     let heap: MemIo<&FakeOs, &FakeOs> =
@@ -172,6 +175,12 @@ fn mem_io(ops: &[Op], failing: u8) {
     assert_eq!((heap.errors(), text.contains("corrupted")), (0, false));
     drop(heap);
     os.assert_all_released();
+    // Where the call that failed was the one that gives memory back, the break is where it was, and the fake keeps its memory.
+    os.fail(Schedule::Never);
+    // SAFETY: as above.
+    let left = unsafe { os.sbrk(0) }.unwrap().addr().get() - origin.addr().get();
+    // SAFETY: the heap, which was the only user, is gone.
+    unsafe { os.sbrk(-(left as isize)) }.unwrap();
 }
 
 fuzz_target!(|data: &[u8]| {

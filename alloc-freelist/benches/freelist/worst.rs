@@ -126,6 +126,8 @@ mod counted {
         }
         row::<Ours<peers::Immediate>>();
         row::<Ours<peers::Packed>>();
+        row::<Ours<peers::Classed>>();
+        row::<Ours<peers::PackedClassed>>();
         row::<Ours<peers::Sized>>();
         row::<peers::Talc>();
         row::<peers::Rlsf>();

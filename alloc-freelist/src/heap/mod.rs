@@ -201,10 +201,11 @@ impl<C: Config> Heap<C> {
             return unsafe { self.examine_and_free(backend, wide, block, Some(layout)) };
         }
         if Zone::<C>::QUICK_MAX > 0 && !C::Header::SIZED {
-            let zone = self.current.get().filter(|zone| zone.contains(block.addr().get()));
-            if let (Some(list), Some(zone)) = (Zone::<C>::list_for(layout.size()), zone) {
-                if zone.push(list, zone.position(block)) {
-                    return;
+            if let (Some(list), Some(zone)) = (Zone::<C>::list_for(layout.size()), self.current.get()) {
+                if let Some(at) = zone.classed_position(block) {
+                    if zone.push(list, at) {
+                        return;
+                    }
                 }
             }
             // SAFETY: the caller's promises are the callee's.
@@ -287,7 +288,7 @@ impl<C: Config> Heap<C> {
     #[cfg(feature = "libc")]
     pub(crate) fn give_back(&self, block: NonNull<u8>, size: u32) {
         if let Some(zone) = self.zone_of(block.addr().get()) {
-            Self::give_sized(zone, zone.position(block), size);
+            zone.give(zone.position(block), size);
         }
     }
 
@@ -295,20 +296,11 @@ impl<C: Config> Heap<C> {
     #[inline(always)]
     fn give(&self, backend: &impl Backend, zone: Zone<C>, at: u32, bytes: usize) {
         let size =
-            if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(bytes) as u32 };
-        Self::give_sized(zone, at, size);
+            if C::Header::SIZED { C::Header::used_size(zone, at) } else { zone.size_at(at, bytes) as u32 };
+        zone.give(at, size);
         if size as usize >= C::WIDE / C::Header::GRANULE && self.takes_large() {
             self.give_large(backend, zone, size);
         }
-    }
-
-    #[inline(always)]
-    fn give_sized(zone: Zone<C>, at: u32, size: u32) {
-        if !zone.give_quick(at, size) {
-            zone.merge(at, size);
-            zone.header().count(-1);
-        }
-        zone.rest();
     }
 
     /// Gives back everything but the zones themselves.

@@ -9,7 +9,6 @@ use crate::config::Config;
 use crate::header::Header;
 use crate::size::MAX_ZONE;
 use crate::zone::bytes;
-use crate::zone::carve::block_size;
 
 impl<C: Config> Heap<C> {
     /// Makes a block at least `new` bytes large without copying it: where it is, or, of wide blocks, by moving its pages, with
@@ -32,13 +31,13 @@ impl<C: Config> Heap<C> {
             return unsafe { self.extend_wide(wide, block, new, align) };
         };
         let at = zone.position(block);
-        let wanted = block_size::<C>(new);
+        let wanted = zone.size_at(at, new);
         if wanted >= MAX_ZONE as usize {
             return None;
         }
         let wanted = wanted as u32;
         let size =
-            if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(old) as u32 };
+            if C::Header::SIZED { C::Header::used_size(zone, at) } else { zone.size_at(at, old) as u32 };
         if wanted <= size {
             C::Header::become_used(zone, at, size, new);
             return Some(block);
@@ -60,9 +59,9 @@ impl<C: Config> Heap<C> {
         };
         let at = zone.position(block);
         let size =
-            if C::Header::SIZED { C::Header::used_size(zone, at) } else { block_size::<C>(old) as u32 };
+            if C::Header::SIZED { C::Header::used_size(zone, at) } else { zone.size_at(at, old) as u32 };
         // A block that kept what was too little to be cut off holds requests whose class is larger than it is.
-        let wanted = (block_size::<C>(new) as u32).min(size);
+        let wanted = (zone.size_at(at, new) as u32).min(size);
         zone.cut_back(at, size, wanted, new)
     }
 

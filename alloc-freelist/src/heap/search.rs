@@ -92,7 +92,8 @@ impl<C: Config> Heap<C> {
     fn grow(&self, backend: &impl Backend, layout: Layout) -> Result<(), AllocError> {
         let slack =
             if layout.align() > C::Header::GRANULE { layout.align() / C::Header::GRANULE + 2 } else { 0 };
-        let slack = slack + Zone::<C>::MORE as usize;
+        // Once for what the alignment leaves over, and once for what the fit does: it passes over a block from which it could not cut.
+        let slack = slack + 2 * Zone::<C>::MORE as usize;
         let need = block_size::<C>(layout.size()).checked_add(slack).ok_or(AllocError)?;
         let share = self.committed.get().checked_div(C::GROW_SHARE).unwrap_or(0);
         let step = C::GROW.max(share);

@@ -7,7 +7,6 @@ use alloc_core::backend::Backend;
 use super::Heap;
 use super::node::{NodeRef, Owner};
 use crate::config::Config;
-use crate::header::Header;
 use crate::zone::{Zone, bytes};
 
 /// Bytes at a free block's start that the heap itself uses, and four at its end.
@@ -86,13 +85,5 @@ impl<C: Config> Heap<C> {
         // SAFETY: the range lies in a zone that came from this backend, and between the words of a free block that the heap
         // reads: nobody uses it.
         unsafe { backend.purge(start, length) }
-    }
-}
-
-impl<C: Config> Zone<C> {
-    /// Granules of the free block at the zone's end, if one is there.
-    pub(super) fn free_at_end(self) -> u32 {
-        let size = self.size();
-        if self.edges().get(size) { C::Header::free_before(self, size) } else { 0 }
     }
 }

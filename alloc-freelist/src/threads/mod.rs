@@ -91,6 +91,8 @@ impl<C: Config> Config for Fronted<C> {
     const ON_MISUSE: OnMisuse = C::ON_MISUSE;
     const THREAD_CACHE: usize = C::THREAD_CACHE;
     const CLASSES: bool = C::CLASSES || Self::CACHES;
+    // Caches know a block's size by its layout alone.
+    const TIGHT: bool = C::TIGHT && !Self::CACHES;
 }
 
 impl<C: Config> Fronted<C> {

@@ -7,13 +7,26 @@ use super::{Zone, bytes, granules};
 use crate::config::Config;
 use crate::fit::Fit;
 use crate::header::Header;
-use crate::size::class_size;
+use crate::size::{ALIGN, LARGEST_CLASS, class_size};
 
 /// Granules of a block for `size` bytes of payload, or more than any zone has.
 #[inline(always)]
 pub(crate) fn block_size<C: Config>(size: usize) -> usize {
+    let size = size + C::Header::BYTES;
+    let size = if Zone::<C>::UNIT > 0 && size <= LARGEST_CLASS * ALIGN {
+        class_size(size.div_ceil(ALIGN)) << Zone::<C>::UNIT
+    } else if C::CLASSES && Zone::<C>::UNIT == 0 {
+        class_size(granules::<C>(size))
+    } else {
+        granules::<C>(size)
+    };
+    if size < C::Header::MIN as usize { C::Header::MIN as usize } else { size }
+}
+
+/// The same, where it is as large as the request, whatever its class.
+#[inline(always)]
+pub(crate) fn exact_size<C: Config>(size: usize) -> usize {
     let size = granules::<C>(size + C::Header::BYTES);
-    let size = if C::CLASSES { class_size(size) } else { size };
     if size < C::Header::MIN as usize { C::Header::MIN as usize } else { size }
 }
 
@@ -28,9 +41,14 @@ impl<C: Config> Zone<C> {
         found >= size && (!C::Header::EXACT || found == size || found - size >= C::Header::MIN)
     }
 
-    /// A block of `size` granules, in use.
+    /// A block of `size` granules, or as many as `requested` bytes need where blocks are tight, in use.
     #[inline(always)]
     pub(crate) fn take(self, size: u32, requested: usize) -> Option<u32> {
+        if Self::TIGHT { self.take_either(size, requested) } else { self.take_exactly(size, requested) }
+    }
+
+    #[inline(always)]
+    pub(super) fn take_exactly(self, size: u32, requested: usize) -> Option<u32> {
         let (at, found) = C::Fit::take(self, size)?;
         self.carve(at, found, size, requested);
         Some(at)
@@ -39,7 +57,7 @@ impl<C: Config> Zone<C> {
     /// `count` blocks of `size` granules side by side, in use. `None` where there is no room for so many.
     #[cfg(feature = "libc")]
     pub(crate) fn take_run(self, size: u32, count: u32) -> Option<u32> {
-        let at = self.take(size * count, 0)?;
+        let at = self.take_exactly(size * count, 0)?;
         if C::Header::SIZED {
             for index in 0..count {
                 C::Header::become_used(self, at + index * size, size, 0);
@@ -48,30 +66,32 @@ impl<C: Config> Zone<C> {
         Some(at)
     }
 
-    /// A block of `size` granules whose payload is a multiple of `align`, a power of two beyond the granule. What the
-    /// alignment leaves over before and after it is free.
+    /// A block of `size` granules, or as many as `requested` bytes need where blocks are tight, whose payload is a multiple of
+    /// `align`, a power of two beyond the granule. What the alignment leaves over before and after it is free.
     pub(crate) fn take_aligned(self, size: u32, align: usize, requested: usize) -> Option<u32> {
+        let exact = if Self::TIGHT { exact_size::<C>(requested) as u32 } else { size };
         // Enough for the worst place, including a lead that is too small for a block of its own.
         let more =
             u32::try_from(align >> C::Header::SHIFT).ok()?.checked_add(C::Header::MIN - 1 + Self::MORE)?;
         let enough = size.checked_add(more).filter(|&enough| enough < crate::size::MAX_ZONE)?;
-        if let Some((at, found)) = C::Fit::take(self, enough) {
-            let lead = self.lead(at, align)?;
-            return Some(self.carve_within(at, found, lead, size, requested));
-        }
-        // No block is large enough wherever it lies; one may lie well.
-        let (at, found) = C::Fit::take(self, size)?;
-        if let Some(lead) =
-            self.lead(at, align).filter(|&lead| found - size >= lead && Self::suits(found - lead, size))
-        {
-            return Some(self.carve_within(at, found, lead, size, requested));
-        }
-        C::Fit::insert(self, at, found);
-        None
+        let try_with = |enough| {
+            let (at, found) = C::Fit::take(self, enough)?;
+            let lead = self.lead(at, align).filter(|&lead| lead < found);
+            if let Some(lead) = lead {
+                let here = if self.is_tight(at + lead) { exact } else { size };
+                if Self::suits(found - lead, here) {
+                    return Some(self.carve_within(at, found, lead, here, requested));
+                }
+            }
+            C::Fit::insert(self, at, found);
+            None
+        };
+        // No block may be large enough wherever it lies; one may lie well.
+        try_with(enough).or_else(|| try_with(exact))
     }
 
     /// Granules to leave out at `at` so that the payload after them is aligned, and that they make a block or are none.
-    fn lead(self, at: u32, align: usize) -> Option<u32> {
+    pub(super) fn lead(self, at: u32, align: usize) -> Option<u32> {
         let payload = self.base().addr().get() + bytes::<C>(at) + C::Header::BYTES;
         let lead = payload.wrapping_neg() & (align - 1);
         let lead = if lead > 0 && lead < bytes::<C>(C::Header::MIN) {
@@ -83,7 +103,7 @@ impl<C: Config> Zone<C> {
     }
 
     /// Cuts a lead off a free block that the fit has forgotten, then carves the rest.
-    fn carve_within(self, at: u32, found: u32, lead: u32, size: u32, requested: usize) -> u32 {
+    pub(super) fn carve_within(self, at: u32, found: u32, lead: u32, size: u32, requested: usize) -> u32 {
         if lead == 0 {
             self.carve(at, found, size, requested);
             return at;
@@ -99,7 +119,7 @@ impl<C: Config> Zone<C> {
 
     /// Makes a free block that the fit has forgotten a used one of `size` granules; what is left over is free.
     #[inline(always)]
-    fn carve(self, at: u32, found: u32, size: u32, requested: usize) {
+    pub(super) fn carve(self, at: u32, found: u32, size: u32, requested: usize) {
         let edges = self.edges();
         edges.flip(at);
         let rest = found - size;
@@ -116,9 +136,21 @@ impl<C: Config> Zone<C> {
         }
     }
 
-    /// Makes a used block free, and one with its free neighbours.
+    /// Takes a block back that its holder gives up.
     #[inline(always)]
-    pub(crate) fn merge(self, at: u32, size: u32) {
+    pub(crate) fn give(self, at: u32, size: u32) {
+        if self.is_tight(at) {
+            self.give_tight(at, size);
+        } else if !self.give_quick(at, size) {
+            self.merge(at, size);
+            self.header().count(-1);
+        }
+        self.rest();
+    }
+
+    /// Makes a used block free, and one with its free neighbours: the position and the size of what is free there then.
+    #[inline(always)]
+    pub(crate) fn merge(self, at: u32, size: u32) -> (u32, u32) {
         let edges = self.edges();
         let end = at + size;
         let (before, after) = if C::Fit::READS_EDGES {
@@ -147,11 +179,12 @@ impl<C: Config> Zone<C> {
             edges.flip(end);
         }
         C::Header::become_free(self, start, total);
+        (start, total)
     }
 
     /// After a block was given back: an empty zone is searched from its start, as a new one is.
     #[inline(always)]
-    pub(crate) fn rest(self) {
+    fn rest(self) {
         if C::Fit::CURSOR && self.header().taken.get() == 0 {
             self.header().cursor.set(0);
         }

@@ -41,6 +41,12 @@ impl<C: Config> Zone<C> {
         true
     }
 
+    /// Granules of the free block at the zone's end, if one is there.
+    pub(crate) fn free_at_end(self) -> u32 {
+        let size = self.size();
+        if self.edges().get(size) { C::Header::free_before(self, size) } else { 0 }
+    }
+
     /// Whether a free block of this size lies at a position, by the edge map.
     pub(crate) fn is_free(self, at: u32, size: u32) -> bool {
         let (edges, end) = (self.edges(), self.size());

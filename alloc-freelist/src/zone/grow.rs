@@ -87,7 +87,7 @@ impl<C: Config> Zone<C> {
     }
 
     fn fresh(size: u32, limit: u32) -> ZoneHeader {
-        ZoneHeader::new(size, limit, Self::tables_at(size, limit), Self::tables_size(size))
+        ZoneHeader::new(size, limit, Self::tables_at(size, limit), Self::tables_size(size), Self::BOUNDARY)
     }
 
     /// Clears bins and tables behind a fresh header, unless they are `zeroed`, and makes everything after them one free
@@ -168,12 +168,12 @@ impl<C: Config> Zone<C> {
             if size < old + C::Header::MIN {
                 return false;
             }
-            header.size.set(size);
+            self.set_size(size);
             self.add(old, size - old, last);
             return true;
         }
         let rest = rest.unwrap_or(0);
-        header.size.set(size);
+        self.set_size(size);
         // The last block ends here, whatever follows.
         C::Header::cut(self, old, last);
         // At the new end, so that what is added joins a free block at the old one.

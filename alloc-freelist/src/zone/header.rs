@@ -32,6 +32,9 @@ pub(crate) struct ZoneHeader {
     pub(crate) first: Cell<u32>,
     /// As `scratch`, where links come after a checked header.
     scratch_checked: Cell<u32>,
+    /// Position from which on blocks are of their class, and granules from there to the end: see [`tight`](super::tight).
+    pub(crate) classed_from: Cell<u32>,
+    pub(crate) classed: Cell<u32>,
     /// A bit for each bin that is not empty.
     pub(crate) filled: [Cell<u64>; MAP_WORDS],
     /// Next fit: where the next search starts. Best fit: the root of its tree.
@@ -51,7 +54,7 @@ pub(crate) const HEADS: usize = size_of::<ZoneHeader>();
 
 impl ZoneHeader {
     /// A header of an empty zone. Words that the other fields do not fill are 0.
-    pub(crate) fn new(size: u32, limit: u32, tables: u32, tables_size: u32) -> Self {
+    pub(crate) fn new(size: u32, limit: u32, tables: u32, tables_size: u32, classed_from: u32) -> Self {
         Self {
             size: Cell::new(size),
             scratch: Cell::new(0),
@@ -61,6 +64,8 @@ impl ZoneHeader {
             limit: Cell::new(limit),
             first: Cell::new(tables + tables_size),
             scratch_checked: Cell::new(0),
+            classed_from: Cell::new(classed_from),
+            classed: Cell::new(size.saturating_sub(classed_from)),
             filled: [const { Cell::new(0) }; MAP_WORDS],
             cursor: Cell::new(0),
             tables_size: Cell::new(tables_size),

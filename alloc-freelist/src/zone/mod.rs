@@ -29,6 +29,7 @@ mod free;
 pub(crate) mod grow;
 mod header;
 pub(crate) mod map;
+mod tight;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -118,6 +119,8 @@ impl<C: Config> Zone<C> {
 
     #[inline(always)]
     fn place<T>(self, place: usize) -> NonNull<T> {
+        #[cfg(test)]
+        crate::worst::step();
         debug_assert!(
             place + size_of::<T>() <= bytes::<C>(self.size()),
             "place {place:#x} of {:#x}",

@@ -221,6 +221,8 @@ fn a_shared_heap_works_at_another_address() {
     };
     // SAFETY: the memory is the heap's alone, for as long as the value is used.
     let here = unsafe { Shared::create(bytes(&mut places[0])) }.expect("8 MiB suffice");
+    // From then on, blocks are as large as their class, and go to quick lists.
+    give(&here, take(&here, 600), 600);
     let sizes = [40, 100, 100, 700, 100];
     let blocks: Vec<_> = sizes.iter().map(|&size| take(&here, size)).collect();
     for (&block, size) in blocks.iter().zip(sizes).skip(1) {
