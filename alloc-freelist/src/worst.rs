@@ -74,7 +74,7 @@ fn worst<C: Config>(live: usize) -> [u64; 2] {
     most
 }
 
-/// A heap a hundred times as large takes not one step more.
+/// A heap a hundred times as large stays within the same bound.
 fn is_constant<C: Config>(name: &str, bound: u64) {
     let (small, large) = (worst::<C>(500), worst::<C>(50_000));
     std::println!("{name}: {small:?} steps at most with 500 blocks, {large:?} with 50 000");

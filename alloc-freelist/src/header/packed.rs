@@ -21,6 +21,8 @@ use crate::zone::{Zone, bytes};
 /// is half. Requests aligned to 16 are as exact, and take a little longer. For fits by size: [`Good`](crate::fit::Good) and
 /// [`Best`](crate::fit::Best).
 ///
+/// Under [`Classed`](crate::coalesce::Classed), sizes are rounded up to 16 bytes, too, once blocks come back.
+///
 /// No block has less than 16 bytes, so that none is cut from a free one that is larger by 8 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Packed;
