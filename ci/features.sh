@@ -4,33 +4,30 @@
 # that nothing of it is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export RUSTFLAGS="-D warnings"
-export CARGO_TARGET_DIR=target/features
+# Flags of their own would have everything compiled anew: only what is checked, which is quick, has them.
+strictly() {
+  RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=target/features cargo check -q "$@"
+}
 # The library itself with each feature alone; what lies beside it is built without and with all.
-singly() {
+builds() {
   local crate=$1
   shift
   for feature in "$@"; do
-    cargo check -q -p "$crate" --no-default-features --features "$feature"
+    strictly -p "$crate" --no-default-features --features "$feature"
   done
+  strictly --all-targets -p "$crate" --no-default-features
+  strictly --all-targets -p "$crate" --all-features
 }
-builds() {
-  singly "$@"
-  cargo check -q --all-targets -p "$1" --no-default-features
-  cargo check -q --all-targets -p "$1" --all-features
-}
-# Tests build all but the benches.
 each() {
-  singly "$@"
+  builds "$@"
   cargo test -q -p "$1" --no-default-features
   cargo test -q -p "$1" --all-features
-  cargo check -q --benches -p "$1" --all-features
 }
 # Which strategy is the default, and which names there are, is the features' doing: each alone has its tests.
 alone() {
   local crate=$1
+  each "$@"
   shift
-  each "$crate" "$@"
   for feature in "$@"; do
     cargo test -q -p "$crate" --no-default-features --features "$feature"
   done
@@ -42,7 +39,6 @@ alone alloc-select ptmalloc libc freelist mem_io bump
 builds alloc-ptmalloc std allocator-api2-02 allocator-api2-04
 builds alloc-trace report allocator-api2-02 allocator-api2-04
 # Peers are compiled as the matrix compiles them, so that it finds them done.
-unset RUSTFLAGS CARGO_TARGET_DIR
 for peer in mimalloc jemalloc snmalloc rpmalloc; do
   cargo clippy -q --release -p bench-harness --features "$peer" -- -D warnings
 done
