@@ -20,10 +20,14 @@ const SHARE: usize = 4;
 /// pair with 128 KiB, 227 with 192 and 188 with 256 (glibc 2.36: 246), and 286, 331 and 370 KiB in all (glibc: 301).
 const LEAST: usize = 192 << 10;
 
-/// Bytes that the magazines of a thread may hold, full, whose arena has `footprint` bytes, where the user allows `most`.
+/// What remains of that for each where many threads share an arena.
+const LEAST_SHARED: usize = 64 << 10;
+
+/// Bytes that the magazines of a thread may hold, full, whose arena has `footprint` bytes and is the home of so many threads, where
+/// the user allows `most`.
 #[inline]
-pub(crate) fn of_thread(footprint: usize, most: usize) -> usize {
-    (footprint / SHARE).max(LEAST).min(most)
+pub(crate) fn of_thread(footprint: usize, threads: usize, most: usize) -> usize {
+    ((footprint / SHARE).max(LEAST) / threads.max(1)).max(LEAST_SHARED).min(most)
 }
 
 /// Blocks of a first magazine of `class`.
@@ -45,6 +49,16 @@ pub(crate) fn next(class: usize, cap: u32, flushed: bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_that_share_an_arena_share_its_part() {
+        let most = usize::MAX;
+        assert_eq!([0, 1, 2].map(|threads| of_thread(0, threads, most)), [LEAST, LEAST, LEAST / 2]);
+        assert_eq!(of_thread(0, 100, most), LEAST_SHARED);
+        let large = 64 << 20;
+        assert_eq!([1, 4].map(|threads| of_thread(large, threads, most)), [large / SHARE, large / SHARE / 4]);
+        assert_eq!(of_thread(large, 1, 7), 7, "never more than the user allows");
+    }
     use crate::class::{CLASSES, TINY};
     use crate::magazine::MAX_COUNT;
 

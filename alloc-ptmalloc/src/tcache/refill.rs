@@ -98,8 +98,12 @@ impl ThreadCache {
         // Loaded and spare.
         let more = 2 * (wider - cap) as usize * class::chunk_size(class);
         let granted = self.granted.load(Ordering::Relaxed);
-        let budget =
-            budget::of_thread(self.footprint.load(Ordering::Relaxed), instance.source.config.tcache_bytes);
+        let budget = budget::of_thread(
+            self.footprint.load(Ordering::Relaxed),
+            // Relaxed: a number of its own.
+            self.arena().attached_threads.load(Ordering::Relaxed),
+            instance.source.config.tcache_bytes,
+        );
         // The second half is for small blocks.
         let budget = if class >= class::FIRST_MEDIUM { budget / 2 } else { budget };
         if wider > cap && granted + more <= budget {
