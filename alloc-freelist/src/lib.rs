@@ -45,6 +45,8 @@ mod lock;
 pub mod mem_io;
 mod quick;
 mod sbrk;
+// Its signature is of 64 bits, whatever the pointers are.
+#[cfg(target_has_atomic = "64")]
 mod shared;
 mod size;
 mod source;
@@ -62,6 +64,7 @@ pub use freelist::{FixedFreeList, FreeList};
 pub use freelist::{LockedFreeList, PagesFreeList};
 pub use lock::{Lock, Unlocked};
 pub use sbrk::Sbrk;
+#[cfg(target_has_atomic = "64")]
 pub use shared::{SharedFreeList, SharedPark};
 pub use source::{Nothing, StaticBytes};
 #[cfg(feature = "libc")]

@@ -90,6 +90,7 @@ impl<C: Config> Zone<C> {
     /// # Safety
     /// [`open`](Self::open) returned a zone with this base, at this address or at another where the same memory is seen,
     /// and its memory is still the zone's.
+    #[cfg(target_has_atomic = "64")]
     #[inline(always)]
     pub(crate) const unsafe fn at_base(base: NonNull<u8>) -> Self {
         Self { base, config: PhantomData }
