@@ -51,7 +51,7 @@ pub enum HugePages {
 pub struct Config {
     /// Whose habits.
     pub era: Era,
-    /// Arenas at most; 0 means three for every two processors in era `Ours`, and eight for each in the others.
+    /// Arenas at most; 0 means one for each processor in era `Ours`, and eight in the others.
     pub arena_max: usize,
     /// Requests from here on get a mapping of their own. Rises with the mappings that are freed, unless set by hand.
     pub mmap_threshold: usize,

@@ -56,7 +56,7 @@ const DEPOT_LEAST: usize = 32 << 10;
 /// If it holds so large a part, and so many bytes, before anything is cut off top, touched or not. A program may give back other
 /// classes than it takes: a string that was shrunk where it is goes to the class of its new size, and the next one of the old
 /// size is cut anew.
-const DEPOT_MOST_SHARE: usize = 8;
+const DEPOT_MOST_SHARE: usize = 16;
 const DEPOT_MOST: usize = 64 << 10;
 
 impl State {
