@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The depot is Bonwick's, and so is the rule of what to take apart: what lay there through a whole interval is not part
-//! of the working set. Era `Ours`; the blocks in it look in use to their neighbours, as those in fastbins do.
+//! of the working set. Era `Ours`; the blocks in it look in use to their neighbours, as those in fastbins do. Nearly all of them
+//! are this arena's; those that are not are told when it is taken apart: `arena/strays.rs`.
 
 use core::ptr::NonNull;
 
@@ -62,7 +63,7 @@ impl Depot {
     /// Puts a magazine in.
     ///
     /// # Safety
-    /// The magazine is not empty, and its blocks are of this arena and nobody else's.
+    /// The magazine is not empty, and its blocks are nobody else's.
     #[inline]
     pub(crate) unsafe fn push(&mut self, magazine: Magazine) {
         let class = magazine.class;
@@ -110,7 +111,7 @@ impl Depot {
         unsafe { self.pop(word * 64 + bits.ilog2() as usize) }
     }
 
-    /// Takes every magazine and shows every block of them, no longer linked.
+    /// Takes every magazine and shows every block of them, no longer linked, with its class.
     ///
     /// Blocks that a program freed in random order lie anywhere in memory, and where one is, only the one before it on its list
     /// knows. So several lists are followed side by side: while the processor waits for a block of one, it fetches those of
@@ -118,7 +119,7 @@ impl Depot {
     ///
     /// # Safety
     /// The arena is held.
-    pub(crate) unsafe fn drain(&mut self, mut show: impl FnMut(NonNull<u8>)) {
+    pub(crate) unsafe fn drain(&mut self, mut show: impl FnMut(usize, NonNull<u8>)) {
         let mut lanes = [Magazine::empty(0); ABREAST];
         loop {
             let mut shown = false;
@@ -133,7 +134,7 @@ impl Depot {
                     if let Some(next) = NonNull::new(lane.head) {
                         prefetch(next.cast(), 0);
                     }
-                    show(block);
+                    show(lane.class, block);
                     shown = true;
                 }
             }
@@ -236,13 +237,13 @@ mod tests {
         }
         let mut shown = Vec::new();
         // SAFETY: the blocks are the test's.
-        unsafe { depot.drain(|block| shown.push(block.addr().get())) };
+        unsafe { depot.drain(|_, block| shown.push(block.addr().get())) };
         let first = memory.0.as_ptr().addr();
         shown.sort_unstable();
         assert_eq!(shown, (0..from).map(|block| first + 64 * block).collect::<Vec<_>>());
         assert_eq!((depot.bytes(), depot.count(4), depot.count(5), depot.count(70)), (0, 0, 0, 0));
         // SAFETY: as above.
-        unsafe { depot.drain(|_| panic!("nothing is left")) };
+        unsafe { depot.drain(|_, _| panic!("nothing is left")) };
     }
 
     #[test]

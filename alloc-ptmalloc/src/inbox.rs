@@ -37,7 +37,7 @@ impl Inbox {
     /// Hands over a magazine of `bytes` in all. Returns the bytes that wait from now on, about.
     ///
     /// # Safety
-    /// The magazine is not empty, its blocks are of the inbox's arena and nobody else's.
+    /// The magazine is not empty, its blocks are nobody else's, and of the inbox's arena unless they are small.
     pub(crate) unsafe fn push(&self, magazine: Magazine, bytes: usize) -> usize {
         // Relaxed: nothing is read through it; the exchange decides.
         let mut below = self.head.load(Ordering::Relaxed);

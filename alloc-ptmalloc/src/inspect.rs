@@ -128,6 +128,10 @@ impl<B: Backend, S: Slot> Inspect for Ptmalloc<B, S> {
             unsafe { cache.flush(instance) };
         }
         let mut given = instance.source.mapped.release_cache(&instance.source);
+        // First of all, what lies in the depot of another arena than its own goes home.
+        if !instance.has_one_arena() {
+            instance.consolidate();
+        }
         let _ = instance.each_locked(|state| {
             // SAFETY: the arena is locked.
             given += unsafe { state.trim(&instance.source, keep) };

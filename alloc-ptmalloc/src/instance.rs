@@ -222,6 +222,9 @@ impl<B: Backend> Instance<B> {
             // SAFETY: the arena is locked.
             unsafe { state.tick(&self.source, clock::now_ms()) };
         }
+        let strays = state.take_strays();
+        drop(state);
+        self.send_home(strays);
         done
     }
 

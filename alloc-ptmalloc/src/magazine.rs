@@ -218,6 +218,12 @@ impl Stack {
         Self(head)
     }
 
+    /// Whether there is none.
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0.is_null()
+    }
+
     /// Puts a magazine on top.
     ///
     /// # Safety

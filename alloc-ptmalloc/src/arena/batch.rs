@@ -234,7 +234,7 @@ impl State {
     /// its share.
     ///
     /// # Safety
-    /// The magazine's blocks are of this arena and nobody's; `source` is the arena's.
+    /// The magazine's blocks are nobody's, and of this arena unless its class is small; `source` is the arena's.
     pub(crate) unsafe fn keep<B: Backend>(&mut self, source: &Source<B>, magazine: Magazine) {
         if magazine.count == 0 {
             return;

@@ -7,15 +7,18 @@
 //!  blocks of a magazine     | 1 | 2 | 3 |      | 4 |       | 6 | 5 |
 //!  runs                     |  one run  |      |   |       |  run  |       three merges, not six
 //! ```
+//!
+//! Blocks of other arenas among them are set aside: `strays.rs`.
 
 use alloc_core::backend::Backend;
 
 use super::State;
 use super::free::MUCH;
+use super::strays::set_aside;
 use crate::chunk::{Chunk, PREV_IN_USE, size_of};
 use crate::class::CLASSES;
 use crate::links::Mask;
-use crate::magazine::Magazine;
+use crate::magazine::{Magazine, Node};
 use crate::source::Source;
 
 /// Chunks that come back together.
@@ -46,7 +49,7 @@ impl State {
         }
         // SAFETY: the arena is held.
         while let Some(magazine) = unsafe { self.depot.pop_any() } {
-            // SAFETY: the blocks are this arena's and nobody's.
+            // SAFETY: the blocks are nobody's.
             unsafe { self.take_apart(source, magazine, &mut returned) };
         }
         // SAFETY: the caller's promise.
@@ -63,7 +66,7 @@ impl State {
             for _ in 0..self.depot.tick(class) {
                 // SAFETY: the arena is held.
                 let Some(magazine) = (unsafe { self.depot.pop(class) }) else { break };
-                // SAFETY: the blocks are this arena's and nobody's.
+                // SAFETY: the blocks are nobody's.
                 unsafe { self.take_apart(source, magazine, &mut returned) };
             }
         }
@@ -71,18 +74,24 @@ impl State {
         unsafe { self.settle(source, returned) }
     }
 
-    /// Takes the blocks of a magazine back.
+    /// Takes the blocks of a magazine back, and sets those aside that are other arenas'.
     ///
     /// # Safety
-    /// The blocks are this arena's, in use and nobody's; `source` is the arena's.
+    /// The blocks are in use, and nobody's; `source` is the arena's.
     pub(super) unsafe fn take_apart<B: Backend>(
         &mut self,
         source: &Source<B>,
         mut magazine: Magazine,
         returned: &mut Returned,
     ) {
+        let mine = self.mine(source);
         // SAFETY: the magazine is ours.
         while let Some(block) = unsafe { magazine.pop() } {
+            if !mine.holds(Node::of(block)) {
+                // SAFETY: it came out of the magazine.
+                unsafe { set_aside(&mut self.strays, magazine.class, Node::of(block)) };
+                continue;
+            }
             // SAFETY: a magazine holds blocks of chunks.
             let chunk = unsafe { Chunk::of_block(block) };
             // SAFETY: the chunk is this arena's, and nobody uses it.

@@ -18,6 +18,7 @@ use crate::config::{Era, HugePages, Tunables};
 use crate::depot::Depot;
 use crate::heap::Heap;
 use crate::inbox::Inbox;
+use crate::magazine::Stack;
 use crate::owner;
 use crate::size::{ALIGN, MIN_CHUNK, TO_BLOCK};
 use crate::source::Source;
@@ -66,6 +67,7 @@ pub(crate) fn create_arena<B: Backend>(source: &Source<B>, main: bool) -> Option
         fastbins: Fastbins::new(),
         bins: Bins::new(),
         depot: Depot::new(),
+        strays: Stack::EMPTY,
         top,
         last_remainder: None,
         heap,

@@ -25,6 +25,7 @@ mod grow;
 mod purge;
 mod realloc;
 mod rebuild;
+mod strays;
 mod sweep;
 #[cfg(test)]
 #[expect(clippy::multiple_unsafe_ops_per_block, reason = "the life of a chunk in one go")]
@@ -45,6 +46,7 @@ use crate::chunk::Chunk;
 use crate::depot::Depot;
 use crate::heap::Heap;
 use crate::inbox::Inbox;
+use crate::magazine::Stack;
 use crate::ranks;
 
 /// An arena: `malloc_state`.
@@ -78,6 +80,8 @@ pub(crate) struct State {
     pub(crate) bins: Bins,
     /// Magazines that were flushed here and not yet taken apart. Era `Ours`; what fastbins are to `Classic`.
     pub(crate) depot: Depot,
+    /// Blocks of other arenas that were found in the depot. Empty whenever the lock is free.
+    pub(crate) strays: Stack,
     /// The chunk at the end of the newest heap. Always at least a smallest chunk, never in a bin.
     pub(crate) top: Chunk,
     /// What the last split of a small request left, or `None`.

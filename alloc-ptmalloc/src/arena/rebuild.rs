@@ -14,9 +14,11 @@ use alloc_core::Misuse;
 use alloc_core::backend::Backend;
 
 use super::State;
+use super::strays::set_aside;
 use crate::bins::Bins;
 use crate::chunk::{Chunk, NOTE, PREV_IN_USE, contradicts, size_of};
 use crate::heap::Heap;
+use crate::magazine::Node;
 use crate::prefetch::{LINE, prefetch};
 use crate::size::MIN_CHUNK;
 use crate::source::Source;
@@ -65,14 +67,19 @@ impl State {
         (bytes, largest)
     }
 
-    /// Notes on every chunk of the depot that it is free from now on.
+    /// Notes on every chunk of the depot that it is free from now on, and sets those aside that are other arenas'.
     ///
     /// # Safety
     /// As for [`rebuild`](Self::rebuild).
     unsafe fn mark_depot<B: Backend>(&mut self, source: &Source<B>) -> usize {
         let mut bytes = 0;
         let flags = self.flags;
-        let mark = |block| {
+        let (mine, strays) = (self.mine(source), &mut self.strays);
+        let mark = |class, block| {
+            if !mine.holds(Node::of(block)) {
+                // SAFETY: it came out of a magazine of the class.
+                return unsafe { set_aside(strays, class, Node::of(block)) };
+            }
             // SAFETY: a magazine holds blocks of chunks.
             let chunk = unsafe { Chunk::of_block(block) };
             // SAFETY: as above.

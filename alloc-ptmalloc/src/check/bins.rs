@@ -160,8 +160,8 @@ pub(super) unsafe fn check_depot(depot: &Depot, id: u16, key: usize) -> Checked<
             bytes += magazine.count * class::chunk_size(class);
             for _ in 0..magazine.count {
                 let address = magazine.head.addr();
-                ensure(owner::of(address) == id && address % ALIGN == 0, What::Depot, address)?;
-                // SAFETY: the block lies in a heap of the arena, and its first word is the link.
+                ensure(owner::of(address) != 0 && address % ALIGN == 0, What::Depot, address)?;
+                // SAFETY: the block lies in a heap, and its first word is the link.
                 let Some(block) = (unsafe { magazine.pop() }) else {
                     return Err(Fault { what: What::Depot, address });
                 };
@@ -169,6 +169,10 @@ pub(super) unsafe fn check_depot(depot: &Depot, id: u16, key: usize) -> Checked<
                 let second = unsafe { block.cast::<usize>().add(1) };
                 // SAFETY: as above.
                 ensure(unsafe { second.read() } == key, What::Depot, address)?;
+                if owner::of(address) != id {
+                    // What surrounds it is behind another lock.
+                    continue;
+                }
                 // SAFETY: blocks belong to chunks.
                 let chunk = unsafe { Chunk::of_block(block) };
                 // SAFETY: a chunk is there.

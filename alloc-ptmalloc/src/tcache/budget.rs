@@ -40,10 +40,19 @@ pub(crate) fn first(class: usize) -> u32 {
 /// Blocks that the next magazine may hold after one of `cap`, refilled from the arena; `flushed` since the last refill.
 #[inline]
 pub(crate) fn next(class: usize, cap: u32, flushed: bool) -> u32 {
-    let size = class::chunk_size(class);
     let bound = if flushed { LARGEST } else { STEADY };
-    let most = (bound / size).clamp(1, MOST) as u32;
+    let most = within(bound, class) as u32;
     cap.saturating_mul(2).min(most).max(cap)
+}
+
+/// Blocks of the largest magazine of `class`.
+pub(crate) fn most(class: usize) -> usize {
+    within(LARGEST, class)
+}
+
+#[inline]
+fn within(bytes: usize, class: usize) -> usize {
+    (bytes / class::chunk_size(class)).clamp(1, MOST)
 }
 
 #[cfg(test)]

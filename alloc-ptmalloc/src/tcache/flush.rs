@@ -9,12 +9,13 @@ use super::refill::kept;
 use super::{ThreadCache, budget};
 use crate::class::{self, CLASSES, TINY};
 use crate::config::Era;
+use crate::handover::Sorter;
 use crate::instance::Instance;
 use crate::magazine::{Magazine, Node};
 use crate::owner;
 
-/// Arenas whose blocks are told apart in one round. A magazine with blocks of more is handed over in more pieces.
-const DESTINATIONS: usize = 8;
+/// Blocks of a magazine that are looked at to tell where it goes.
+const SAMPLE: usize = 4;
 
 impl ThreadCache {
     /// Takes a block whose bin has no room.
@@ -69,80 +70,83 @@ impl ThreadCache {
                 self.grant(instance, bin, class, budget::next(class, bin.cap(), true));
             }
             // SAFETY: the magazine was this cache's, and is out of it.
-            unsafe { self.hand_back(instance, cold) };
+            unsafe { self.pass_on(instance, cold) };
         }
     }
 
-    /// Gives a magazine's blocks to the arenas that they came from: this thread's in one round under its lock, others' by
-    /// one atomic operation each.
+    /// Gives a magazine back to the arena that its newest blocks came from, all of it: that one of the others is not from there is
+    /// seen when the depot is taken apart (`arena/strays.rs`). To look at every block is to wait for memory once for each, which took
+    /// as long as all else that freeing it did.
     ///
     /// # Safety
-    /// This is the calling thread's real cache for `instance`; the magazine is nobody else's.
-    pub(super) unsafe fn hand_back<B: Backend>(&self, instance: &Instance<B>, magazine: Magazine) {
-        let mine = if instance.source.config.era != Era::Ours {
+    /// This is the calling thread's real cache for `instance`; the magazine is not empty and nobody else's.
+    unsafe fn pass_on<B: Backend>(&self, instance: &Instance<B>, magazine: Magazine) {
+        // Larger blocks are not kept in the depot but freed at once.
+        if magazine.class < class::FIRST_MEDIUM
+            && instance.source.config.era == Era::Ours
+            && !instance.has_one_arena()
+        {
             // SAFETY: the caller's promise.
-            return unsafe { free_each(instance, magazine) };
-        } else if instance.has_one_arena() {
-            magazine
+            if let Some(id) = unsafe { owner_of_newest(&magazine) } {
+                // SAFETY: as above.
+                return unsafe { self.give_to(instance, id, magazine) };
+            }
+        }
+        // SAFETY: the caller's promises are the callee's.
+        unsafe { self.hand_back(instance, magazine) };
+    }
+
+    /// Gives a magazine to the arena `id`: this thread's in one round under its lock, another by one atomic operation.
+    ///
+    /// # Safety
+    /// As for [`pass_on`](Self::pass_on); the blocks are of that arena, unless they are small.
+    unsafe fn give_to<B: Backend>(&self, instance: &Instance<B>, id: u16, magazine: Magazine) {
+        if id == self.arena().id {
+            instance.with_arena(self, |state, source| {
+                // SAFETY: the arena is locked, and the blocks are its own, or small.
+                unsafe { state.keep(source, magazine) };
+            });
         } else {
             // SAFETY: the caller's promise.
-            unsafe { self.sort(instance, magazine) }
-        };
-        if mine.count > 0 {
-            instance.with_arena(self, |state, source| {
-                // SAFETY: the arena is locked, and the blocks are its own.
-                unsafe { state.keep(source, mine) };
-            });
+            unsafe { instance.hand_over(id, magazine) };
         }
     }
 
-    /// Hands the blocks of other arenas over, and returns those of this thread's.
+    /// Gives a magazine's blocks to the arenas that they came from, each of them.
     ///
     /// # Safety
-    /// As for [`hand_back`](Self::hand_back).
-    unsafe fn sort<B: Backend>(&self, instance: &Instance<B>, mut magazine: Magazine) -> Magazine {
-        let class = magazine.class;
+    /// This is the calling thread's real cache for `instance`; the magazine is not empty and nobody else's.
+    pub(super) unsafe fn hand_back<B: Backend>(&self, instance: &Instance<B>, mut magazine: Magazine) {
         let home = self.arena().id;
+        if instance.source.config.era != Era::Ours {
+            // SAFETY: the caller's promise.
+            return unsafe { free_each(instance, magazine) };
+        }
         // Of one arena, as nearly all are, it goes as it is: read through, and not written again.
         // SAFETY: the caller's promise.
-        if let Some(id) = unsafe { only_owner(&magazine) } {
-            if id == home {
-                return magazine;
-            }
+        let owner = if instance.has_one_arena() { Some(home) } else { unsafe { only_owner(&magazine) } };
+        if let Some(id) = owner {
             // SAFETY: the blocks came from the arena `id` and are ours.
-            unsafe { instance.hand_over(id, magazine) };
-            return Magazine::empty(class);
+            return unsafe { self.give_to(instance, id, magazine) };
         }
-        let mut mine = Magazine::empty(class);
-        let mut others = [(0_u16, Magazine::empty(class)); DESTINATIONS];
+        let mut mine = Magazine::empty(magazine.class);
+        let mut others = Sorter::new(magazine.class);
         // SAFETY: the caller's promise.
         while let Some(block) = unsafe { magazine.pop() } {
             let id = owner::of(block.addr().get());
-            let list = if id == home {
-                &mut mine
+            if id == home {
+                // SAFETY: the block came out of a magazine of ours.
+                unsafe { mine.push(block, instance.source.key) };
             } else {
-                let place = usize::from(id) % DESTINATIONS;
-                // In bounds by the remainder.
-                let Some((taken, list)) = others.get_mut(place) else { continue };
-                if *taken != id {
-                    if list.count > 0 {
-                        // SAFETY: the blocks came from the arena `taken` and are ours.
-                        unsafe { instance.hand_over(*taken, *list) };
-                    }
-                    (*taken, *list) = (id, Magazine::empty(class));
-                }
-                list
-            };
-            // SAFETY: the block came out of a magazine of ours.
-            unsafe { list.push(block, instance.source.key) };
-        }
-        for (id, list) in others {
-            if list.count > 0 {
-                // SAFETY: the blocks came from the arena `id` and are ours.
-                unsafe { instance.hand_over(id, list) };
+                // SAFETY: as above.
+                unsafe { others.put(instance, id, block) };
             }
         }
-        mine
+        others.end(instance);
+        if mine.count > 0 {
+            // SAFETY: the blocks are this thread's arena's.
+            unsafe { self.give_to(instance, home, mine) };
+        }
     }
 
     /// Gives everything back. Returns the bytes, by the chunk sizes of their classes.
@@ -176,9 +180,31 @@ impl ThreadCache {
 /// # Safety
 /// The magazine is not empty, and nobody else's.
 unsafe fn only_owner(magazine: &Magazine) -> Option<u16> {
+    // SAFETY: the caller's promise.
+    unsafe { owner_of_first(magazine, usize::MAX) }
+}
+
+/// The arena that the newest blocks of a magazine came from, if that is one.
+///
+/// # Safety
+/// As for [`only_owner`].
+unsafe fn owner_of_newest(magazine: &Magazine) -> Option<u16> {
+    // SAFETY: the caller's promise.
+    unsafe { owner_of_first(magazine, SAMPLE) }
+}
+
+/// The arena that the first so many blocks of a magazine came from, if that is one.
+///
+/// # Safety
+/// As for [`only_owner`].
+#[inline]
+unsafe fn owner_of_first(magazine: &Magazine, blocks: usize) -> Option<u16> {
     let first = owner::of(magazine.head.addr());
     let mut node = magazine.head;
-    while !node.is_null() {
+    for _ in 0..blocks {
+        if node.is_null() {
+            break;
+        }
         if owner::of(node.addr()) != first {
             return None;
         }
