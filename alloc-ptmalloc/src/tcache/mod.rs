@@ -40,6 +40,7 @@ use crate::arena::Arena;
 use crate::class::{self, CLASSES, TINY};
 use crate::magazine::Node;
 use crate::owner::HEAP_ALIGN;
+use crate::prefetch::prefetch_to_write;
 use crate::size::ALIGN;
 
 /// No multiple of 16 is near it.
@@ -289,6 +290,9 @@ impl ThreadCache {
         // SAFETY: blocks of a magazine are nodes, and those of this one are this thread's.
         let next = unsafe { Node::next(node) };
         bin.set_head(next);
+        // It is read when it is popped in its turn, and where it lies only this block knew: who takes blocks that lie in no cache
+        // near by, since they are many or another thread wrote them last, would wait for each.
+        prefetch_to_write(next.cast());
         bin.set_room(bin.room() + 1);
         // The mark goes, or the block would look cached as long as its holder does not write there.
         // SAFETY: as above.
