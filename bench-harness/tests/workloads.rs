@@ -18,7 +18,7 @@ struct Counted {
 
 /// Does a job while no other test of this binary runs.
 fn counted(workload: &dyn Workload, threads: usize, seed: u64, inputs: &Inputs) -> Counted {
-    let job = Job { threads, scale: 1, seed, inputs };
+    let job = Job { threads, scale: 1, seed, inputs, idle: false };
     let _alone = counting::alone();
     let before = counting::totals();
     let outcome = workload.run(&job);
@@ -38,7 +38,7 @@ fn the_answer_depends_on_nothing_but_seed_and_scale_and_traffic_is_as_said() {
             let again = counted(*workload, threads, 1, &inputs);
             assert_eq!(again.outcome.checksum, first.outcome.checksum, "{name}, {threads} threads");
             assert_eq!(again.outcome.operations, first.outcome.operations, "{name}, {threads} threads");
-            let said = workload.traffic(&Job { threads, scale: 1, seed: 1, inputs: &inputs });
+            let said = workload.traffic(&Job { threads, scale: 1, seed: 1, inputs: &inputs, idle: false });
             let requested = again.requested;
             assert!(
                 said.abs_diff(requested) * 5 <= requested,
@@ -58,7 +58,8 @@ fn the_answer_depends_on_nothing_but_seed_and_scale_and_traffic_is_as_said() {
 fn traffic_grows_with_the_scale() {
     let inputs = shipped();
     for workload in catalogue() {
-        let traffic = |scale| workload.traffic(&Job { threads: 1, scale, seed: 1, inputs: &inputs });
+        let traffic =
+            |scale| workload.traffic(&Job { threads: 1, scale, seed: 1, inputs: &inputs, idle: false });
         assert!(traffic(3).abs_diff(3 * traffic(1)) * 5 <= 3 * traffic(1), "{}", workload.name());
     }
 }
@@ -81,7 +82,7 @@ fn memory_that_should_be_zero_and_is_not_changes_the_answer() {
     let inputs = shipped();
     let zeroed =
         catalogue().iter().find(|workload| workload.name() == "zeroed").expect("it is in the catalogue");
-    let job = Job { threads: 1, scale: 1, seed: 1, inputs: &inputs };
+    let job = Job { threads: 1, scale: 1, seed: 1, inputs: &inputs, idle: false };
     let _alone = counting::alone();
     let good = zeroed.run(&job).checksum;
     let bad = counting::with_dirty_zeroes(|| zeroed.run(&job).checksum);

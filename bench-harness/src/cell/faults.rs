@@ -91,6 +91,7 @@ mod tests {
             threads: 2,
             scale: 1,
             seed: 1,
+            idle: false,
             inputs: Vec::new(),
             preloaded: None,
         };

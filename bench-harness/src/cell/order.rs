@@ -26,6 +26,9 @@ pub struct Order {
     /// Seed of every random choice.
     #[arg(long)]
     pub seed: u64,
+    /// Whether idle times are waited for, which only a drawing of memory over time shows.
+    #[arg(long)]
+    pub idle: bool,
     /// The user's input files.
     #[arg(long = "input", allow_hyphen_values = true)]
     pub inputs: Vec<String>,
@@ -71,7 +74,7 @@ impl Order {
     /// The job, on inputs that have been loaded.
     #[must_use]
     pub fn job<'a>(&self, inputs: &'a Inputs) -> Job<'a> {
-        Job { threads: self.threads, scale: self.scale, seed: self.seed, inputs }
+        Job { threads: self.threads, scale: self.scale, seed: self.seed, inputs, idle: self.idle }
     }
 
     /// The arguments that give this order to the binary.
@@ -86,6 +89,9 @@ impl Order {
         put("--seed", self.seed.to_string());
         for input in &self.inputs {
             put("--input", input.clone());
+        }
+        if self.idle {
+            arguments.push("--idle".to_owned());
         }
         if let Some(preloaded) = &self.preloaded {
             arguments.extend(preloaded.arguments());
@@ -153,6 +159,7 @@ mod tests {
             threads: 8,
             scale: 4,
             seed: u64::MAX,
+            idle: true,
             inputs: vec!["a b.json".to_owned(), "-odd-name".to_owned()],
             preloaded: None,
         };
@@ -163,7 +170,7 @@ mod tests {
         assert_eq!(parsed.order, order);
         for strategy in [None, Some("freelist".to_owned())] {
             let preloaded = Some(Preloaded { library: "/lib/libstrata.so".to_owned(), strategy });
-            let order = Order { preloaded, ..order.clone() };
+            let order = Order { preloaded, idle: false, ..order.clone() };
             assert_eq!(Verb::try_parse_from(order.arguments()).unwrap().order, order);
         }
     }

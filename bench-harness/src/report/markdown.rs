@@ -36,7 +36,7 @@ pub(super) fn render(matrix: &Matrix) -> String {
     put!(out, "## Workloads\n");
     put!(
         out,
-        "Median time ratio with its 95 % interval, then peak resident memory and its ratio. **Bold**: faster or slower beyond the noise.\n"
+        "Median time ratio with its 95 % interval (one round has none), then peak resident memory and its ratio. **Bold**: faster or slower beyond the noise.\n"
     );
     for name in &grid.workloads {
         workload(&mut out, &grid, name);
@@ -162,7 +162,8 @@ fn time(grid: &Grid<'_>, workload: &str, threads: usize, strategy: &str) -> Stri
         return format::NONE.to_owned();
     };
     let said = verdict(&ratio, grid.noise(workload, threads).as_ref());
-    let figures = format::ratio_and_bounds(&ratio);
+    let figures =
+        if cell.rounds == 1 { format::ratio(ratio.median) } else { format::ratio_and_bounds(&ratio) };
     if said == Verdict::CannotTell || grid.is_control(strategy) { figures } else { format!("**{figures}**") }
 }
 

@@ -37,7 +37,7 @@ pub fn table(matrix: &Matrix, width: usize, colour: bool) -> String {
     let mut out = String::new();
 
     let about = format!(
-        "Time as a ratio to {}, median ± the longer side of its 95 % interval, or [bounds] where it is wide. < faster, > slower, beyond the noise; no mark: cannot tell.",
+        "Time as a ratio to {}, median ± the longer side of its 95 % interval, or [bounds] where it is wide; the ratio alone where there is one round. < faster, > slower, beyond the noise; no mark: cannot tell.",
         matrix.baseline
     );
     page.paragraph(&mut out, &about);
@@ -104,7 +104,8 @@ fn time(grid: &Grid<'_>, workload: &str, threads: usize, strategy: &str) -> (Str
     let Some(ratio) = grid.ratio(workload, threads, strategy) else {
         return (format::NONE.to_owned(), Tone::Faint);
     };
-    let figures = format::ratio_and_reach(&ratio);
+    let figures =
+        if cell.rounds == 1 { format::ratio(ratio.median) } else { format::ratio_and_reach(&ratio) };
     // Two columns are kept for the mark, so that figures stay below each other.
     match verdict(&ratio, grid.noise(workload, threads).as_ref()) {
         _ if grid.is_control(strategy) => (format!("{figures}  "), Tone::Faint),

@@ -17,6 +17,17 @@ pub(super) const CLEARED: [&str; 3] = ["STRATA_STATS", "STRATA_TRACE", "STRATA_V
 /// The share of the memory available that a row may take which never reuses any.
 const SHARE: u64 = 4;
 
+/// What one run of a cell is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its figures.
+    Timing,
+    /// To see who serves a program, which may take the time to say so.
+    Proof,
+    /// Its memory over time, idle times included.
+    Drawing,
+}
+
 /// The arguments and variables that make the harness's own binary run a cell.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
@@ -48,18 +59,19 @@ impl Settings {
         })
     }
 
-    /// How one run of a cell is started. With `proving`, a program's run is not for timing: what serves it may take the
-    /// time to say so.
+    /// How one run of a cell is started, and what for.
     pub(super) fn launch(
         &self,
         contender: &Contender,
         group: &Group,
         available: u64,
-        proving: bool,
+        purpose: Purpose,
     ) -> Result<Launch, String> {
         match &group.work {
             Work::Listed(workload) => {
-                let arguments = self.order(contender, *workload, group.threads).arguments();
+                let mut order = self.order(contender, *workload, group.threads);
+                order.idle = purpose == Purpose::Drawing;
+                let arguments = order.arguments();
                 let mut launch = Launch { arguments, environment: Vec::new(), by_child: false };
                 match &contender.server {
                     Server::Linked(entry) => {
@@ -76,7 +88,7 @@ impl Settings {
                 let mut order = ProgramOrder::new(program, &server);
                 let knows_strategy =
                     order.preloaded.as_ref().is_some_and(|library| library.strategy.is_some());
-                order.figures = proving && knows_strategy;
+                order.figures = purpose == Purpose::Proof && knows_strategy;
                 order.memory_limit = (!contender.reuses()).then_some(available / SHARE);
                 Ok(Launch::program(&order))
             }
@@ -94,6 +106,7 @@ impl Settings {
             threads,
             scale: self.mode.scale(),
             seed: self.seed,
+            idle: false,
             inputs: self.input_files.clone(),
             preloaded: Preloaded::of(&contender.server),
         }

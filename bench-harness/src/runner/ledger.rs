@@ -12,6 +12,17 @@ use crate::statistics::{interval, median, median_count};
 /// The row of the baseline in every group.
 const BASELINE: usize = 0;
 
+/// The row of the baseline measured again.
+const AGAIN: usize = 1;
+
+/// A cell that is slower than this many times the baseline in every round is slower beyond what noise does.
+const SLOW: f64 = 2.0;
+
+/// Memory that a process is the first to touch costs what the machine makes it cost, which differs from one process to
+/// the next by more than [`SLOW`] where a host lends the memory. A cell with so many times the baseline's peak memory is
+/// not taken to be slow on the word of one round.
+const FRESH: f64 = 1.5;
+
 /// All cells of a run.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -36,6 +47,8 @@ struct Row {
     /// Answers by round.
     answers: BTreeMap<usize, Answer>,
     timeline: Vec<Sample>,
+    /// Whether it sat out a round.
+    rested: bool,
     /// Of a program, from the run that was made for it.
     proof: Option<String>,
     ended: Option<(Status, String)>,
@@ -67,6 +80,35 @@ impl Ledger {
     /// Whether the cell has neither failed nor been left out.
     pub(super) fn is_running(&self, group: usize, row: usize) -> bool {
         self.groups[group].rows[row].ended.is_none()
+    }
+
+    /// Whether further rounds of a cell would tell little: it has been measured for as long as the baseline will be in
+    /// `least` rounds, and each of its own says that it is slower than noise could make it.
+    pub(super) fn is_settled(&self, group: usize, row: usize, least: usize) -> bool {
+        let rows = &self.groups[group].rows;
+        if row <= AGAIN || rows[BASELINE].ended.is_some() {
+            return false;
+        }
+        let (mut ratios, mut fresh) = (Vec::new(), false);
+        for (round, answer) in &rows[row].answers {
+            let Some(baseline) = rows[BASELINE].answers.get(round) else { continue };
+            ratios.push(answer.ns_per_op() / baseline.ns_per_op());
+            fresh |= answer.peak_rss_kib as f64 > FRESH * baseline.peak_rss_kib as f64;
+        }
+        let measured: f64 = ratios.iter().sum();
+        measured >= least as f64 && ratios.iter().all(|&ratio| ratio >= SLOW) && (ratios.len() > 1 || !fresh)
+    }
+
+    /// The cell sits out a round.
+    pub(super) fn rest(&mut self, group: usize, row: usize) {
+        self.groups[group].rows[row].rested = true;
+    }
+
+    /// How many rounds the cells have that sat some out: how many such cells, the least and the most; `None` without any.
+    pub(super) fn rested(&self) -> Option<(usize, usize, usize)> {
+        let rows = self.groups.iter().flat_map(|page| &page.rows);
+        let counts = rows.filter(|row| row.ended.is_none() && row.rested).map(|row| row.answers.len());
+        Some((counts.clone().count(), counts.clone().min()?, counts.max()?))
     }
 
     /// How many cells are running.
@@ -126,10 +168,10 @@ impl Ledger {
         false
     }
 
-    /// Rounds of the cells that are running: the least and the most; `None` when there is no such cell.
+    /// Rounds of the cells that are running and sat none out: the least and the most; `None` when there is no such cell.
     pub(super) fn rounds(&self) -> Option<(usize, usize)> {
         let rows = self.groups.iter().flat_map(|page| &page.rows);
-        let counts = rows.filter(|row| row.ended.is_none()).map(|row| row.answers.len());
+        let counts = rows.filter(|row| row.ended.is_none() && !row.rested).map(|row| row.answers.len());
         Some((counts.clone().min()?, counts.max()?))
     }
 
@@ -331,6 +373,52 @@ mod tests {
         assert_eq!((cells[0].status, cells[0].reason.as_str()), (Status::Failed, "killed"));
         assert_eq!(cells[2].status, Status::Ok);
         assert!(cells[2].ns_per_op.is_some() && cells[2].ratio.is_none());
+    }
+
+    /// A ledger of rounds in which the baseline takes 100 ns and 10 KiB, and the third row the ratios and KiB given.
+    fn rounds_of(ratios: &[u64], peak_rss_kib: u64) -> Ledger {
+        let mut ledger = ledger();
+        for ratio in ratios {
+            let taking =
+                |elapsed_ns, peak_rss_kib| Ok(Answer { peak_rss_kib, ..answer(elapsed_ns, 7).unwrap() });
+            // The A/A row strays as far as any.
+            let rows = [taking(100, 10), taking(100 * ratio, 10), taking(100 * ratio, peak_rss_kib)];
+            ledger.settle(0, rows.into_iter().enumerate().collect());
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_cell_is_settled_when_it_was_measured_for_long_and_slow_in_every_round() {
+        let settled = |ratios: &[u64], peak| rounds_of(ratios, peak).is_settled(0, 2, 3);
+        assert!(!settled(&[], 10));
+        assert!(!settled(&[2], 10), "two thirds of the time that the baseline gets in three rounds");
+        assert!(settled(&[3], 10) && settled(&[18], 10) && settled(&[2, 2], 10));
+        assert!(!settled(&[1, 9], 10), "one of two rounds says that it is as fast as the baseline");
+        assert!(settled(&[9], 15) && !settled(&[9], 16), "the time may have gone to fresh memory");
+        assert!(settled(&[9, 9], 1000), "twice is no accident");
+        assert!(!settled(&[9, 1], 1000));
+    }
+
+    #[test]
+    fn neither_the_baseline_nor_its_noise_nor_a_row_without_ratios_is_ever_settled() {
+        let ledger = rounds_of(&[5, 5], 10);
+        assert!(!ledger.is_settled(0, 0, 3) && !ledger.is_settled(0, 1, 3));
+        let mut ledger = rounds_of(&[5, 5], 10);
+        ledger.fail(0, 0, "killed".to_owned());
+        assert!(!ledger.is_settled(0, 2, 3));
+    }
+
+    #[test]
+    fn rounds_of_cells_that_rested_are_told_apart() {
+        let mut ledger = ledger();
+        assert_eq!(ledger.rested(), None);
+        ledger.settle(0, vec![(0, answer(100, 7)), (1, answer(100, 7)), (2, answer(500, 7))]);
+        ledger.rest(0, 2);
+        ledger.settle(0, vec![(0, answer(100, 7)), (1, answer(100, 7))]);
+        assert_eq!((ledger.rounds(), ledger.rested()), (Some((2, 2)), Some((1, 1, 1))));
+        let cells = ledger.into_cells();
+        assert_eq!((cells[2].rounds, cells[2].ratio.unwrap().median), (1, 5.0));
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub use rehearsal::rehearse;
 use crate::contender::{Contender, Server};
 use crate::machine;
 use crate::schema::{Machine, Matrix, SCHEMA, WorkloadNote};
+use launch::Purpose;
 use ledger::Ledger;
 use plan::Pace;
 use work::{Group, Work};
@@ -104,8 +105,8 @@ struct Run<'s> {
     contenders: Vec<Contender>,
     groups: Vec<Group>,
     ledger: Ledger,
-    /// How long each cell's process took in the first round, by group.
-    walls: Vec<Duration>,
+    /// The longest time that each cell's process took in a round, by group and row.
+    walls: Vec<Vec<Duration>>,
     /// Bytes of memory that could be had when the run began.
     available: u64,
 }
@@ -124,7 +125,7 @@ impl<'s> Run<'s> {
                 }
             }
         }
-        let walls = vec![Duration::ZERO; groups.len()];
+        let walls = vec![vec![Duration::ZERO; contenders.len()]; groups.len()];
         Self { settings, contenders, groups, ledger, walls, available }
     }
 
@@ -149,7 +150,7 @@ impl<'s> Run<'s> {
                     progress.done();
                     continue;
                 }
-                match self.run(place, row, true, None).answer {
+                match self.run(place, row, Purpose::Proof, None).answer {
                     Ok(answer) => self.ledger.prove(place, row, answer.proof),
                     Err(reason) => self.ledger.fail(place, row, reason),
                 }
@@ -171,13 +172,14 @@ impl<'s> Run<'s> {
         let mut pace = Pace::new(self.settings.effort());
         progress.say(&format!("{} cells in each round: {}", self.ledger.running(), self.dimensions()));
         while pace.another() {
-            progress.expect(self.ledger.running());
+            progress.expect(self.due().count());
             let round = pace.done();
             let start = Instant::now();
             for place in 0..self.groups.len() {
                 self.round(round, place, progress);
             }
-            pace.finish(start.elapsed(), began.elapsed(), self.walls_of_timelines());
+            let next = self.due().map(|(place, row)| self.walls[place][row]).sum();
+            pace.finish(next, began.elapsed(), self.walls_of_timelines());
             if round == 0 {
                 progress.say(&format!(
                     "round 1 took {:.1} s; {}",
@@ -190,18 +192,33 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// One round of one group: every strategy once, the baseline among them.
+    /// The cells of another round.
+    fn due(&self) -> impl Iterator<Item = (usize, usize)> {
+        let rows = self.contenders.len();
+        let cells = (0..self.groups.len()).flat_map(move |place| (0..rows).map(move |row| (place, row)));
+        cells.filter(|&(place, row)| self.ledger.is_running(place, row) && !self.rests(place, row))
+    }
+
+    fn rests(&self, place: usize, row: usize) -> bool {
+        let effort = self.settings.effort();
+        effort.lets_rest() && self.ledger.is_settled(place, row, effort.least)
+    }
+
+    /// One round of one group: every strategy once, the baseline among them, but those that rest.
     fn round(&mut self, round: usize, place: usize, progress: &mut dyn Progress) {
         let mut answers = Vec::new();
         for row in rounds::order(round, place, self.contenders.len(), self.settings.seed) {
             if !self.ledger.is_running(place, row) {
                 continue;
             }
-            progress.cell(&self.name(place, row));
-            let cell = self.run(place, row, false, None);
-            if round == 0 {
-                self.walls[place] += cell.wall;
+            if self.rests(place, row) {
+                self.ledger.rest(place, row);
+                continue;
             }
+            progress.cell(&self.name(place, row));
+            let cell = self.run(place, row, Purpose::Timing, None);
+            let wall = &mut self.walls[place][row];
+            *wall = cell.wall.max(*wall);
             answers.push((row, cell.answer));
             progress.done();
         }
@@ -228,7 +245,7 @@ impl<'s> Run<'s> {
                 }
                 progress.cell(&self.name(place, row));
                 let mut line = timeline::Timeline::new(machine::page_size());
-                match self.run(place, row, false, Some(&mut line)).answer {
+                match self.run(place, row, Purpose::Drawing, Some(&mut line)).answer {
                     Ok(answer) => self.ledger.draw(place, row, &answer, line.into_samples()),
                     Err(reason) => self.ledger.fail(place, row, reason),
                 }
@@ -238,12 +255,13 @@ impl<'s> Run<'s> {
     }
 
     fn groups_with_timeline(&self) -> Vec<usize> {
-        plan::with_timeline(self.settings, &self.groups, &self.walls)
+        let walls: Vec<Duration> = self.walls.iter().map(|rows| rows.iter().sum()).collect();
+        plan::with_timeline(self.settings, &self.groups, &walls)
     }
 
     /// About how long the timelines will take, known after the first round.
     fn walls_of_timelines(&self) -> Duration {
-        self.groups_with_timeline().iter().map(|&place| self.walls[place]).sum()
+        self.groups_with_timeline().iter().flat_map(|&place| &self.walls[place]).sum()
     }
 
     fn name(&self, place: usize, row: usize) -> String {
@@ -279,11 +297,11 @@ impl<'s> Run<'s> {
         &self,
         place: usize,
         row: usize,
-        proving: bool,
+        purpose: Purpose,
         line: Option<&mut timeline::Timeline>,
     ) -> process::Cell {
         let (contender, group) = (&self.contenders[row], &self.groups[place]);
-        match self.settings.launch(contender, group, self.available, proving) {
+        match self.settings.launch(contender, group, self.available, purpose) {
             Ok(launch) => process::run(Path::new(ITSELF), &launch, self.settings.timeout, line),
             Err(reason) => process::Cell { answer: Err(reason), wall: Duration::ZERO },
         }

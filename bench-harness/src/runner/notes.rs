@@ -22,6 +22,7 @@ pub(super) fn all(settings: &Settings, machine: &Machine, ledger: &Ledger, secon
         cfg!(debug_assertions).then(|| "This is a debug build: its times mean nothing.".to_owned()),
         few_rounds(ledger.rounds()),
         uneven_rounds(ledger.rounds()),
+        rested(ledger.rested(), &settings.baseline.label),
         baseline(ledger.without_baseline(), &settings.baseline.label),
         over_time(settings.mode, seconds),
         no_timelines(ledger.has_timelines()),
@@ -52,6 +53,19 @@ fn few_rounds(rounds: Option<(usize, usize)>) -> Option<String> {
 fn uneven_rounds(rounds: Option<(usize, usize)>) -> Option<String> {
     let (least, most) = rounds?;
     (least < most).then(|| format!("Cells have between {least} and {most} rounds."))
+}
+
+fn rested(cells: Option<(usize, usize, usize)>, baseline: &str) -> Option<String> {
+    let (cells, least, most) = cells?;
+    let cells = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+    let rounds = match (least, most) {
+        (1, 1) => "1 round".to_owned(),
+        _ if least == most => format!("{least} rounds"),
+        _ => format!("{least} to {most} rounds"),
+    };
+    Some(format!(
+        "{cells} took at least twice as long as {baseline} in every round and sat out the others, measured for as long after {rounds} as {baseline} in all of its own."
+    ))
 }
 
 fn baseline(failed: Vec<String>, name: &str) -> Option<String> {
@@ -128,6 +142,9 @@ mod tests {
         assert!(over_time(Mode::Quick, 120.0).unwrap().contains("120 s"));
         assert_eq!(over_time(Mode::Quick, 89.0), None);
         assert_eq!(over_time(Mode::Full, 1200.0), None);
+        assert_eq!(rested(None, "system"), None);
+        assert!(rested(Some((1, 1, 1)), "system").unwrap().starts_with("1 cell took "));
+        assert!(rested(Some((31, 1, 2)), "system").unwrap().contains("after 1 to 2 rounds as system"));
         assert!(no_timelines(false).is_some());
         assert_eq!(no_timelines(true), None);
         let machine = Machine { cores: 2, load: [1.5, 0.0, 0.0], ..Machine::default() };

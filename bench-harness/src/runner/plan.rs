@@ -21,8 +21,8 @@ const MOST_QUICK_ROUNDS: usize = 15;
 const FULL_ROUNDS: usize = 21;
 
 /// How long a quick run measures. The promise is 90 s; the difference is for a last round that takes longer than the
-/// rounds before it.
-const QUICK_BUDGET: Duration = Duration::from_secs(85);
+/// rounds before it, and for a slow machine.
+const QUICK_BUDGET: Duration = Duration::from_secs(80);
 
 /// The share of a quick run that timelines may take.
 const TIMELINE_SHARE: f64 = 0.15;
@@ -146,6 +146,11 @@ pub(super) struct Effort {
 }
 
 impl Effort {
+    /// Whether cells that are settled sit out further rounds, which leaves their time to the others: where time is short.
+    pub(super) fn lets_rest(&self) -> bool {
+        self.budget.is_some()
+    }
+
     pub(super) fn is_over(&self, spent: Duration) -> bool {
         self.budget.is_some_and(|budget| spent > budget)
     }
@@ -156,14 +161,15 @@ impl Effort {
 pub(super) struct Pace {
     effort: Effort,
     done: usize,
-    longest: Duration,
+    /// How long another round may take.
+    next: Duration,
     /// What is left for further rounds; `None` without a budget.
     left: Option<Duration>,
 }
 
 impl Pace {
     pub(super) fn new(effort: Effort) -> Self {
-        Self { effort, done: 0, longest: Duration::ZERO, left: effort.budget }
+        Self { effort, done: 0, next: Duration::ZERO, left: effort.budget }
     }
 
     /// Rounds finished.
@@ -171,28 +177,29 @@ impl Pace {
         self.done
     }
 
-    /// Whether another round is due: always below the least number, never beyond the most, and in between while the
-    /// longest round so far would still fit.
+    /// Whether another round is due: always below the least number, never beyond the most, and in between while one
+    /// would still fit.
     pub(super) fn another(&self) -> bool {
-        let fits = self.left.is_none_or(|left| self.longest <= left);
+        let fits = self.left.is_none_or(|left| self.next <= left);
         self.done < self.effort.least || (self.done < self.effort.most && fits)
     }
 
-    /// A round took `took`; the run has taken `spent` in all and must keep `reserve` for what comes after the rounds.
-    pub(super) fn finish(&mut self, took: Duration, spent: Duration, reserve: Duration) {
+    /// A round is over and another would take `next`; the run has taken `spent` in all and must keep `reserve` for what
+    /// comes after the rounds.
+    pub(super) fn finish(&mut self, next: Duration, spent: Duration, reserve: Duration) {
         self.done += 1;
-        self.longest = self.longest.max(took);
+        self.next = next;
         self.left = self.effort.budget.map(|budget| budget.saturating_sub(spent + reserve));
     }
 
     /// How many rounds are to be expected in all, and how long the rest will take.
     pub(super) fn forecast(&self) -> String {
-        let fitting = match (self.left, self.longest.as_secs_f64()) {
-            (Some(left), longest) if longest > 0.0 => self.done + (left.as_secs_f64() / longest) as usize,
+        let fitting = match (self.left, self.next.as_secs_f64()) {
+            (Some(left), next) if next > 0.0 => self.done + (left.as_secs_f64() / next) as usize,
             _ => self.effort.most,
         };
         let rounds = fitting.clamp(self.effort.least, self.effort.most);
-        let rest = self.longest * u32::try_from(rounds - self.done).unwrap_or(u32::MAX);
+        let rest = self.next * u32::try_from(rounds - self.done).unwrap_or(u32::MAX);
         match rest.as_secs() {
             0..120 => format!("expecting {rounds} rounds, about {} s more", rest.as_secs()),
             seconds => format!("expecting {rounds} rounds, about {} min more", seconds.div_ceil(60)),
@@ -237,7 +244,7 @@ pub(super) fn with_timeline(settings: &Settings, groups: &[Group], walls: &[Dura
 mod tests {
     use super::*;
 
-    const QUICK: Effort = Effort { least: 3, most: 15, budget: Some(Duration::from_secs(85)) };
+    const QUICK: Effort = Effort { least: 3, most: 15, budget: Some(QUICK_BUDGET) };
 
     fn rounds(effort: Effort, round: Duration, reserve: Duration) -> (usize, Duration) {
         let mut pace = Pace::new(effort);
@@ -253,7 +260,7 @@ mod tests {
     fn quick_rounds_fill_the_budget_and_stay_inside() {
         let (done, spent) = rounds(QUICK, Duration::from_secs(10), Duration::from_secs(8));
         assert_eq!(done, 7);
-        assert!(spent <= Duration::from_secs(85));
+        assert!(spent <= QUICK_BUDGET);
         let (done, _) = rounds(QUICK, Duration::from_millis(100), Duration::ZERO);
         assert_eq!(done, 15);
     }
@@ -262,6 +269,28 @@ mod tests {
     fn three_rounds_are_made_even_when_they_do_not_fit() {
         let (done, _) = rounds(QUICK, Duration::from_secs(60), Duration::from_secs(5));
         assert_eq!(done, 3);
+    }
+
+    /// What this promise was once missed by: a first round of 35 s, of which 13 s go to cells that are settled after it.
+    #[test]
+    fn rounds_that_fit_without_the_cells_that_rest_are_made() {
+        let mut pace = Pace::new(QUICK);
+        let mut spent = Duration::ZERO;
+        for round in [35, 22, 20] {
+            assert!(pace.another());
+            spent += Duration::from_secs(round);
+            pace.finish(Duration::from_secs(20), spent, Duration::from_secs(3));
+        }
+        assert!(!pace.another());
+        let mut pace = Pace::new(QUICK);
+        pace.finish(Duration::from_secs(7), Duration::from_secs(20), Duration::from_secs(3));
+        assert_eq!(pace.forecast(), "expecting 9 rounds, about 56 s more");
+    }
+
+    #[test]
+    fn cells_rest_only_where_time_is_short() {
+        let full = Effort { least: 21, most: 21, budget: None };
+        assert!(QUICK.lets_rest() && !full.lets_rest());
     }
 
     #[test]
@@ -274,7 +303,7 @@ mod tests {
     fn the_forecast_tells_rounds_and_time() {
         let mut pace = Pace::new(QUICK);
         pace.finish(Duration::from_secs(10), Duration::from_secs(10), Duration::from_secs(5));
-        assert_eq!(pace.forecast(), "expecting 8 rounds, about 70 s more");
+        assert_eq!(pace.forecast(), "expecting 7 rounds, about 60 s more");
         let mut pace = Pace::new(Effort { least: 21, most: 21, budget: None });
         pace.finish(Duration::from_secs(30), Duration::from_secs(30), Duration::ZERO);
         assert_eq!(pace.forecast(), "expecting 21 rounds, about 10 min more");

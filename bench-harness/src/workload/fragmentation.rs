@@ -26,7 +26,7 @@ const LARGER: usize = 18;
 const LARGER_RANGE: (usize, usize) = (1 << 10, 32 << 10);
 /// Larger blocks are written once in so many bytes.
 const PAGE: usize = 4096;
-/// How long the threads sleep at the end, with the survivors in place.
+/// How long the threads sleep at the end, with the survivors in place, when memory is drawn over time.
 const IDLE: Duration = Duration::from_millis(150);
 const SALT: u64 = u64::from_le_bytes(*b"fragment");
 
@@ -90,8 +90,8 @@ impl Workload for Fragmentation {
     }
 
     fn about(&self) -> &'static str {
-        "Fills the heap with blocks of 32 to 511 bytes, frees nine in ten at random, allocates blocks of 1 to 32 KiB, \
-         frees them, and ends with 150 ms of idleness that are not timed; one operation allocates a block and frees it \
+        "Fills the heap with blocks of 32 to 511 bytes, frees nine in ten at random, allocates blocks of 1 to 32 KiB and \
+         frees them; where memory is drawn over time, 150 ms of idleness follow; one operation allocates a block and frees it \
          (after the ramps and plateaus of Wilson, Johnstone, Neely and Boles 1995)."
     }
 
@@ -114,7 +114,9 @@ impl Workload for Fragmentation {
                 (0, parts)
             },
             |parts| {
-                thread::sleep(IDLE);
+                if job.idle {
+                    thread::sleep(IDLE);
+                }
                 parts.into_iter().fold(0, |sum: u64, mut part| {
                     part.cut(0);
                     sum.wrapping_add(part.sum)

@@ -38,6 +38,8 @@ pub struct Job<'a> {
     pub seed: u64,
     /// Real input.
     pub inputs: &'a Inputs,
+    /// Whether idle times are waited for. They are in no figure, and seen only where memory is drawn over time.
+    pub idle: bool,
 }
 
 /// Real input for the workloads that read it. Lives outside the strategy's memory (in the binary or a mapped file).

@@ -83,7 +83,9 @@ fn row(out: &mut String, grid: &Grid<'_>, cell: &Cell) {
         Status::Unsupported => text("none reason", &format!("{status}: {}", cell.reason)),
     }
     number(out, ratio.map(|ratio| (ratio.median, format::ratio(ratio.median))));
-    number(out, ratio.map(|ratio| (ratio.hi - ratio.lo, bounds(ratio.lo, ratio.hi))));
+    // One round has no spread to show.
+    let spread = ratio.filter(|_| cell.rounds != 1);
+    number(out, spread.map(|ratio| (ratio.hi - ratio.lo, bounds(ratio.lo, ratio.hi))));
     out.push_str(&format!("<td class=\"v-{}\">{said}</td>", said.split(' ').next().unwrap_or_default()));
     let time = cell.ns_per_op.filter(|_| measured);
     number(out, time.map(|time| (time.median, format::nanoseconds(time.median))));
