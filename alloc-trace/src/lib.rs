@@ -19,16 +19,16 @@
 //!
 //! # What happens on an allocation
 //!
-//! [`Traced`] asks its sink whether it is on, before it asks the strategy: a load, a test and a branch, which is all
-//! that tracing costs while it is off. If so, it enters the thread's record ([`thread`]), which fails while the thread
-//! is inside a sink already, so that nothing that a sink causes is traced. The stack is walked and named ([`StackId`])
-//! and the sink writes down what it wants. Memory comes from mappings of the tracer's own. No sink formats, allocates
-//! from the traced heap, takes the loader's lock or a lock of the standard library.
+//! [`Traced`] asks a switch of the process whether any sink is on, before it asks the strategy: a comparison and a branch,
+//! which is all that tracing costs while it is off. If so, it asks its own sink. If that is on, it enters the thread's record
+//! ([`thread`]), which fails while the thread is inside a sink already, so that nothing that a sink causes is traced. The
+//! stack is walked and named ([`StackId`]) and the sink writes down what it wants. Memory comes from mappings of the tracer's
+//! own. No sink formats, allocates from the traced heap, takes the loader's lock or a lock of the standard library.
 //!
 //! Modules in dependency order, each using only names above it (`stack`, `owners`, `pending`, `countdown` and `budget` are one floor
 //! with `thread`, whose records hold their parts): `errno`, `key`, `text`, `maths`, `own`, `owned`, `unsignalled`, `own_fd`, `out`, `vdso`, `clock`, `format`,
-//! `event`, `settings`, `stack`, `owners`, `pending`, `countdown`, `budget`, `slot`, `thread`, `sink`, `traced`, `decor`, `look`,
-//! `tracer`, `report`.
+//! `event`, `settings`, `switch`, `stack`, `owners`, `pending`, `countdown`, `budget`, `slot`, `thread`, `sink`, `traced`, `decor`,
+//! `look`, `tracer`, `report`.
 //!
 //! # Not for
 //!
@@ -68,6 +68,7 @@ pub mod settings;
 pub mod sink;
 mod slot;
 mod stack;
+mod switch;
 mod text;
 pub mod thread;
 mod traced;

@@ -40,14 +40,14 @@ mod place {
             asm!(
                 "mov rax, qword ptr [rip + strata_trace_left_0_1@GOTTPOFF]",
                 "sub qword ptr fs:[rax], {bytes}",
-                "js {less}",
+                "jns {left}",
                 bytes = in(reg) bytes,
-                less = label { return true },
+                left = label { return false },
                 out("rax") _,
                 options(nostack),
             );
         }
-        false
+        true
     }
 
     pub(super) fn left() -> i64 {

@@ -15,7 +15,7 @@ const PLAIN_ALIGN: usize = 2 * size_of::<usize>();
 /// A strategy that tells a [`Sink`] what it does. A [`Handle`](alloc_core::Handle) is a strategy, so that it can be
 /// traced too, at run time.
 ///
-/// While the sink is off, each call costs one load and one branch more than the strategy's own.
+/// While no sink is on, each call costs a comparison and a branch more than the strategy's own.
 ///
 /// ```
 /// use alloc_core::{Handle, Strategy};
@@ -107,27 +107,34 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
         self.tell(freed(block, layout));
     }
 
-    // The functions below do the strategy's part too, so that a caller that finds the sink off has nothing to keep over any call.
-    // It reaches them by way of the cold ones, so that it has nothing to jump over either; they themselves are compiled as what is
-    // hot while the sink is on.
+    // Callers that find no sink on have two instructions and nothing else of a tracer's among their own: what is behind the switch is
+    // called, cold, and does the strategy's part too, so that they keep nothing over any call and jump over nothing. The
+    // sink is asked there, and what it wants is told by functions that are compiled as what is hot while it is on.
 
     #[cold]
     #[inline(never)]
-    fn allocate_cold(
+    fn allocate_asked(
         &self,
         layout: Layout,
         allocate: impl FnOnce(&S, Layout) -> Result<NonNull<u8>, AllocError>,
     ) -> Result<NonNull<u8>, AllocError> {
-        self.allocate_told(layout, allocate)
+        if self.sink.wants_alloc(layout.size()) {
+            return self.allocate_told(layout, allocate);
+        }
+        allocate(&self.inner, layout)
     }
 
     /// # Safety
     /// As for [`Strategy::deallocate`].
     #[cold]
     #[inline(never)]
-    unsafe fn deallocate_cold(&self, block: NonNull<u8>, layout: Layout) {
+    unsafe fn deallocate_asked(&self, block: NonNull<u8>, layout: Layout) {
+        if self.sink.wants_free(block.addr().get()) {
+            // SAFETY: the caller's promises are the callee's.
+            return unsafe { self.deallocate_told(block, layout) };
+        }
         // SAFETY: the caller's promises are the callee's.
-        unsafe { self.deallocate_told(block, layout) };
+        unsafe { self.inner.deallocate(block, layout) };
     }
 
     #[inline(never)]
@@ -167,8 +174,8 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
         new: (usize, usize),
         resize: impl FnOnce(&S) -> Result<NonNull<u8>, AllocError>,
     ) -> Result<NonNull<u8>, AllocError> {
-        // Not heard in any case: see `tell`.
-        if thread::is_inside() {
+        // A thread that is inside is not heard in any case: see `tell`.
+        if !self.sink.is_on() || thread::is_inside() {
             return resize(&self.inner);
         }
         let leaves = self.sink.wants_free(old.address);
@@ -193,25 +200,25 @@ impl<S: Strategy, K: Sink> Traced<S, K> {
 unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if self.sink.wants_alloc(layout.size()) {
-            return self.allocate_cold(layout, S::allocate);
+        if self.sink.may_be_on() {
+            return self.allocate_asked(layout, S::allocate);
         }
         self.inner.allocate(layout)
     }
 
     #[inline]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if self.sink.wants_alloc(layout.size()) {
-            return self.allocate_cold(layout, S::allocate_zeroed);
+        if self.sink.may_be_on() {
+            return self.allocate_asked(layout, S::allocate_zeroed);
         }
         self.inner.allocate_zeroed(layout)
     }
 
     #[inline]
     unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-        if self.sink.wants_free(block.addr().get()) {
+        if self.sink.may_be_on() {
             // SAFETY: the caller's promises are the callee's.
-            return unsafe { self.deallocate_cold(block, layout) };
+            return unsafe { self.deallocate_asked(block, layout) };
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.deallocate(block, layout) };
@@ -221,7 +228,7 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     unsafe fn grow(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: the caller's promises are the callee's.
         let resize = |inner: &S| unsafe { inner.grow(block, old, new) };
-        if self.sink.is_on() {
+        if self.sink.may_be_on() {
             return self.tell_resize(place(block, old), (new.size(), new.align()), resize);
         }
         resize(&self.inner)
@@ -236,7 +243,7 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     ) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: the caller's promises are the callee's.
         let resize = |inner: &S| unsafe { inner.grow_zeroed(block, old, new) };
-        if self.sink.is_on() {
+        if self.sink.may_be_on() {
             return self.tell_resize(place(block, old), (new.size(), new.align()), resize);
         }
         resize(&self.inner)
@@ -246,7 +253,7 @@ unsafe impl<S: Strategy, K: Sink> Strategy for Traced<S, K> {
     unsafe fn shrink(&self, block: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: the caller's promises are the callee's.
         let resize = |inner: &S| unsafe { inner.shrink(block, old, new) };
-        if self.sink.is_on() {
+        if self.sink.may_be_on() {
             return self.tell_resize(place(block, old), (new.size(), new.align()), resize);
         }
         resize(&self.inner)
@@ -258,9 +265,13 @@ impl<S: SizedBlocks, K: Sink> Traced<S, K> {
     /// As for [`SizedBlocks::free`].
     #[cold]
     #[inline(never)]
-    unsafe fn free_cold(&self, block: NonNull<u8>) {
+    unsafe fn free_asked(&self, block: NonNull<u8>) {
+        if self.sink.wants_free(block.addr().get()) {
+            // SAFETY: the caller's promises are the callee's.
+            return unsafe { self.free_told(block) };
+        }
         // SAFETY: the caller's promises are the callee's.
-        unsafe { self.free_told(block) };
+        unsafe { self.inner.free(block) };
     }
 
     /// # Safety
@@ -277,9 +288,9 @@ impl<S: SizedBlocks, K: Sink> Traced<S, K> {
 unsafe impl<S: SizedBlocks, K: Sink> SizedBlocks for Traced<S, K> {
     #[inline]
     unsafe fn free(&self, block: NonNull<u8>) {
-        if self.sink.wants_free(block.addr().get()) {
+        if self.sink.may_be_on() {
             // SAFETY: the caller's promises are the callee's.
-            return unsafe { self.free_cold(block) };
+            return unsafe { self.free_asked(block) };
         }
         // SAFETY: the caller's promises are the callee's.
         unsafe { self.inner.free(block) };
@@ -295,7 +306,7 @@ unsafe impl<S: SizedBlocks, K: Sink> SizedBlocks for Traced<S, K> {
     unsafe fn reallocate(&self, block: NonNull<u8>, new_size: usize) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: the caller's promises are the callee's.
         let resize = |inner: &S| unsafe { inner.reallocate(block, new_size) };
-        if self.sink.is_on() {
+        if self.sink.may_be_on() {
             return self.tell_resize(Place::bare(block.addr().get()), (new_size, PLAIN_ALIGN), resize);
         }
         resize(&self.inner)

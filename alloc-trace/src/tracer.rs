@@ -16,7 +16,7 @@
 //! ```
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use alloc_core::sync::Mutex;
 use alloc_core::{Inspect, OnMisuse};
@@ -29,6 +29,7 @@ use crate::sink::counts::COUNTS;
 use crate::sink::exact::EXACT;
 use crate::sink::{History, Log, Sink};
 use crate::slot;
+use crate::switch::{self, Word};
 use crate::thread::{self, Thread};
 
 const LOG: u32 = 1;
@@ -43,7 +44,7 @@ const SAMPLES: u32 = COUNTED | SAMPLED;
 #[derive(Debug)]
 pub struct Tracer {
     /// Which modes are on, one bit for each.
-    on: AtomicU32,
+    on: Word,
     log: Log,
     log_fd: AtomicI32,
     leaks_fd: AtomicI32,
@@ -57,7 +58,7 @@ pub struct Tracer {
 
 /// The tracer of this process.
 pub static TRACER: Tracer = Tracer {
-    on: AtomicU32::new(0),
+    on: Word::new(),
     log: Log::new(),
     log_fd: AtomicI32::new(-1),
     leaks_fd: AtomicI32::new(-1),
@@ -117,7 +118,7 @@ impl Tracer {
         *self.map.lock() = settings.map;
         // SAFETY: `getpid` has no conditions.
         self.process.store(unsafe { libc::getpid() }, Ordering::Relaxed);
-        self.on.store(on, Ordering::Release);
+        self.on.set(on);
     }
 
     fn watch_forks(&self) {
@@ -169,7 +170,7 @@ impl Tracer {
     /// Other threads that are within the tracer leave it by themselves.
     pub fn finish_in_a_hurry(&self) {
         // In a child that shares its parent's memory, nothing is written before this is known.
-        if self.on.load(Ordering::Acquire) == 0
+        if self.on.acquire() == 0
             // SAFETY: `getpid` has no conditions.
             || self.process.load(Ordering::Relaxed) != unsafe { libc::getpid() }
             || thread::is_inside()
@@ -180,7 +181,7 @@ impl Tracer {
     }
 
     fn finish_files(&self) {
-        let on = self.on.swap(0, Ordering::AcqRel);
+        let on = self.on.set(0);
         if on & EXACTLY != 0 {
             EXACT.stop();
         }
@@ -235,7 +236,7 @@ impl Tracer {
     /// # Errors
     /// When the descriptor does not take the text, or no mode counts by stack (aggregate, sampled, leaks).
     pub fn tell_leaks(&self, fd: c_int) -> Result<(), Refused> {
-        if self.on.load(Ordering::Acquire) & COUNTED == 0 {
+        if self.on.acquire() & COUNTED == 0 {
             return Err(Refused(libc::ENODATA));
         }
         told(fd, |text| look::leaks(&COUNTS, text))
@@ -255,7 +256,7 @@ impl Tracer {
         // SAFETY: the caller is the child's only thread; the lock protects a plain value.
         unsafe { self.map.reset_after_fork() };
         *self.map.lock() = None;
-        self.on.fetch_and(REMEMBERED, Ordering::Relaxed);
+        self.on.set(self.on.acquire() & REMEMBERED);
     }
 
     /// For callers without a [`Traced`](crate::Traced): a block of `size` bytes was handed out. `align` 0: not told.
@@ -367,18 +368,30 @@ fn told(fd: c_int, tell: impl FnOnce(&mut FdText) -> core::fmt::Result) -> Resul
     text.flush()
 }
 
+/// Samples, which most ask for that leave a tracer on, are to find their way first.
+#[cold]
+#[inline]
+fn is_on_otherwise(on: u32) -> bool {
+    on != 0
+}
+
 // SAFETY: it passes events on to sinks that keep the same promises.
 //
 // `TRACER` is the only one: where a program asks whether it is on, its address need not be read from the `Traced` first.
 unsafe impl Sink for Tracer {
     #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        switch::is_any_on()
+    }
+
+    #[inline(always)]
     fn is_on(&self) -> bool {
-        TRACER.on.load(Ordering::Relaxed) != 0
+        TRACER.on.get() != 0
     }
 
     fn leaving(&self, address: usize) -> Moment {
         // Of the modes that want to know, one at most is on.
-        match self.on.load(Ordering::Acquire) & !(REMEMBERED | SAMPLED) {
+        match self.on.acquire() & !(REMEMBERED | SAMPLED) {
             EXACTLY => EXACT.leaving(address),
             COUNTED => COUNTS.leaving(address),
             LOG if self.log.is_on() => self.log.leaving(address),
@@ -388,26 +401,20 @@ unsafe impl Sink for Tracer {
 
     #[inline(always)]
     fn wants_alloc(&self, size: usize) -> bool {
-        match TRACER.on.load(Ordering::Relaxed) {
-            0 => false,
-            SAMPLES => slot::passes(size),
-            _ => true,
-        }
+        let on = TRACER.on.get();
+        if on == SAMPLES { slot::passes(size) } else { is_on_otherwise(on) }
     }
 
     #[inline(always)]
     fn wants_free(&self, address: usize) -> bool {
-        match TRACER.on.load(Ordering::Relaxed) {
-            0 => false,
-            SAMPLES => COUNTS.may_hold(address),
-            _ => true,
-        }
+        let on = TRACER.on.get();
+        if on == SAMPLES { COUNTS.may_hold(address) } else { is_on_otherwise(on) }
     }
 
     #[inline(always)]
     fn record(&self, thread: &Thread, event: Event) {
-        // Acquire: pairs with the Release of `start`.
-        match TRACER.on.load(Ordering::Acquire) {
+        // Pairs with `start`.
+        match TRACER.on.acquire() {
             EXACTLY => EXACT.record(thread, event),
             // In registers, so that an exact trace's events need not lie in memory.
             on => match event {

@@ -21,6 +21,7 @@ use crate::out::Refused;
 use crate::own::{Mapped, Zeroed};
 use crate::slot::{self, Left};
 use crate::stack::{self, NODES, StackId};
+use crate::switch::{self, Word};
 use crate::thread::{self, Thread};
 
 /// Counts are kept in units of this part of a block, since a sample stands for no whole number of blocks.
@@ -46,7 +47,7 @@ unsafe impl Zeroed for Tables {}
 #[derive(Debug)]
 pub struct Counts {
     /// The number of the trace that is on, from 1, twice, and [`SAMPLED`]; 0 for none.
-    session: AtomicU32,
+    session: Word,
     given: AtomicU32,
     /// Mean bytes between samples; 0 for every event.
     rate: AtomicU64,
@@ -65,7 +66,7 @@ const SAMPLED: u32 = 1;
 
 /// The counts of this process.
 pub static COUNTS: Counts = Counts {
-    session: AtomicU32::new(0),
+    session: Word::new(),
     given: AtomicU32::new(0),
     rate: AtomicU64::new(0),
     tables: AtomicPtr::new(core::ptr::null_mut()),
@@ -146,7 +147,7 @@ impl Counts {
 
     fn start_with(&self, rate: u64, open: impl FnOnce() -> Result<(), Refused>) -> Result<(), Refused> {
         let _guard = thread::enter();
-        self.session.store(0, Ordering::Relaxed);
+        self.session.set(0);
         let Some(_) = stack::tables() else { return Err(Refused(libc::ENOMEM)) };
         // Fresh tables: threads of the last trace may still hold the old ones, which therefore stay mapped.
         let Some(tables) = Mapped::<Tables>::new(1) else { return Err(Refused(libc::ENOMEM)) };
@@ -161,15 +162,15 @@ impl Counts {
         self.rate.store(rate, Ordering::Relaxed);
         self.began.now();
         let session = (self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1) << 1).max(2);
-        // Release: who finds the session finds what was set above.
-        self.session.store(session | if rate == 0 { 0 } else { SAMPLED }, Ordering::Release);
+        // Who finds the session finds what was set above.
+        self.session.set(session | if rate == 0 { 0 } else { SAMPLED });
         Ok(())
     }
 
     /// Ends counting, and writes the counts.
     pub fn stop(&self) {
         let _guard = thread::enter();
-        if self.session.swap(0, Ordering::AcqRel) == 0 {
+        if self.session.set(0) == 0 {
             return;
         }
         self.file.write(|writer| {
@@ -249,7 +250,7 @@ impl Counts {
 
     /// In the child after `fork`: the counts stay the parent's.
     pub fn after_fork(&self) {
-        self.session.store(0, Ordering::Relaxed);
+        self.session.set(0);
         self.live.after_fork();
         self.figures.after_fork();
         self.file.after_fork();
@@ -331,14 +332,19 @@ fn mark(tables: &Tables, address: usize, by: i8) {
 
 // SAFETY: it writes to mappings of its own, takes locks of its own, allocates nothing and does not unwind.
 unsafe impl Sink for Counts {
+    #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        switch::is_any_on()
+    }
+
     #[inline]
     fn is_on(&self) -> bool {
-        self.session.load(Ordering::Relaxed) != 0
+        self.session.get() != 0
     }
 
     #[inline]
     fn wants_alloc(&self, size: usize) -> bool {
-        match self.session.load(Ordering::Relaxed) {
+        match self.session.get() {
             0 => false,
             session => session & SAMPLED == 0 || slot::passes(size),
         }
@@ -346,7 +352,7 @@ unsafe impl Sink for Counts {
 
     #[inline]
     fn wants_free(&self, address: usize) -> bool {
-        match self.session.load(Ordering::Relaxed) {
+        match self.session.get() {
             0 => false,
             session => session & SAMPLED == 0 || self.may_hold(address),
         }
@@ -368,8 +374,8 @@ unsafe impl Sink for Counts {
     }
 
     fn record(&self, thread: &Thread, event: Event) {
-        // Acquire: pairs with the Release of `start`.
-        let session = self.session.load(Ordering::Acquire);
+        // Pairs with `start`.
+        let session = self.session.acquire();
         let (Some(tables), 1..) = (self.tables(), session) else { return };
         let rate = self.rate.load(Ordering::Relaxed);
         let (old, new) = match event {

@@ -15,20 +15,21 @@ use crate::format::{Kind, Mode};
 use crate::out::Refused;
 use crate::owners::{Mark, Owners, Stamp};
 use crate::stack;
+use crate::switch::{self, Word};
 use crate::thread::{self, Thread};
 
 /// The sink of the exact mode: [`EXACT`] is the only one.
 #[derive(Debug)]
 pub struct Exact {
     /// The number of the trace that is on, from 1; 0 for none.
-    session: AtomicU32,
+    session: Word,
     /// The last number that was given.
     given: AtomicU32,
     file: File,
 }
 
 /// The exact trace of this process.
-pub static EXACT: Exact = Exact { session: AtomicU32::new(0), given: AtomicU32::new(0), file: File::new() };
+pub static EXACT: Exact = Exact { session: Word::new(), given: AtomicU32::new(0), file: File::new() };
 
 /// Which thread had the last event in which part of the address space. Not a part of the above, so that the program's file has no room for it.
 static OWNERS: Owners = Owners::new();
@@ -48,8 +49,8 @@ impl Exact {
         self.file.open(fd, Mode::Exact, 0)?;
         thread::on_leaving(leave);
         let session = self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
-        // Release: who finds the session finds the open file.
-        self.session.store(session, Ordering::Release);
+        // Who finds the session finds the open file.
+        self.session.set(session);
         Ok(())
     }
 
@@ -61,7 +62,7 @@ impl Exact {
     }
 
     fn end(&self) {
-        let session = self.session.swap(0, Ordering::AcqRel);
+        let session = self.session.set(0);
         if session == 0 {
             return;
         }
@@ -100,7 +101,7 @@ impl Exact {
 
     /// In the child after `fork`: the trace stays the parent's.
     pub fn after_fork(&self) {
-        self.session.store(0, Ordering::Relaxed);
+        self.session.set(0);
         self.file.after_fork();
     }
 
@@ -111,7 +112,7 @@ impl Exact {
         // First of all, so that nothing is kept over the call; a method's `self` would be, too.
         let coarse = clock::coarse();
         // Relaxed: the thread's buffer belongs to a session only after the thread has seen it as below.
-        let session = EXACT.session.load(Ordering::Relaxed);
+        let session = EXACT.session.get();
         if address.is_none_or(|address| OWNERS.is_own(address, thread.mark()))
             && thread.pending.may_share(session, coarse)
         {
@@ -125,8 +126,8 @@ impl Exact {
     #[cold]
     #[inline(never)]
     fn append_at_its_own(&self, thread: &Thread, address: Option<usize>, record: &Record) {
-        // Acquire: pairs with the Release of `start`.
-        let session = self.session.load(Ordering::Acquire);
+        // Pairs with `start`.
+        let session = self.session.acquire();
         if session == 0 {
             return;
         }
@@ -155,14 +156,14 @@ impl Exact {
             });
         });
         if self.file.is_broken() {
-            self.session.store(0, Ordering::Relaxed);
+            self.session.set(0);
         }
     }
 }
 
 /// Writes out what a thread that ends has pending.
 fn leave(thread: &'static Thread) {
-    let session = EXACT.session.load(Ordering::Acquire);
+    let session = EXACT.session.acquire();
     if session != 0 && thread.pending.belongs_to(session) {
         EXACT.write_out(thread, clock::ticks());
         thread.pending.discard();
@@ -176,9 +177,14 @@ fn log2(align: usize) -> u8 {
 // SAFETY: it writes to mappings of its own and to its file, allocates nothing, takes a lock of its own once a block, and
 // does not unwind.
 unsafe impl Sink for Exact {
+    #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        switch::is_any_on()
+    }
+
     #[inline]
     fn is_on(&self) -> bool {
-        self.session.load(Ordering::Relaxed) != 0
+        self.session.get() != 0
     }
 
     #[inline]

@@ -3,12 +3,13 @@
 //! A ring of entries in a mapping of its own. Writers take places by counting and never wait; a reader skips an entry
 //! that is being written over.
 
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::Sink;
 use crate::event::{Event, Moment, Place};
 use crate::own::{Mapped, Zeroed};
 use crate::stack::{self, StackId};
+use crate::switch::{self, Word};
 use crate::thread::Thread;
 
 /// An event that is remembered.
@@ -42,7 +43,7 @@ struct Ring {
 /// The sink of the history mode. Off until it is started.
 #[derive(Debug)]
 pub struct History {
-    on: AtomicBool,
+    on: Word,
     slots: AtomicPtr<Slot>,
     count: AtomicU64,
     next: AtomicU64,
@@ -59,7 +60,7 @@ impl History {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            on: AtomicBool::new(false),
+            on: Word::new(),
             slots: AtomicPtr::new(core::ptr::null_mut()),
             count: AtomicU64::new(0),
             next: AtomicU64::new(0),
@@ -77,13 +78,13 @@ impl History {
             // Release: the count is seen with the ring.
             self.slots.store(mapped.leak().as_ptr().cast_mut(), Ordering::Release);
         }
-        self.on.store(true, Ordering::Release);
+        self.on.set(1);
         true
     }
 
     /// Forgets nothing, and remembers no more.
     pub fn stop(&self) {
-        self.on.store(false, Ordering::Relaxed);
+        self.on.set(0);
     }
 
     fn ring(&self) -> Option<Ring> {
@@ -200,9 +201,14 @@ fn decode(number: u64, words: [u64; 6]) -> Entry {
 
 // SAFETY: it writes to a mapping of its own, allocates nothing, takes no lock and does not unwind.
 unsafe impl Sink for History {
+    #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        switch::is_any_on()
+    }
+
     #[inline]
     fn is_on(&self) -> bool {
-        self.on.load(Ordering::Relaxed)
+        self.on.get() != 0
     }
 
     fn record(&self, thread: &Thread, event: Event) {

@@ -23,7 +23,7 @@
 //! threads, and of processes that share a descriptor opened for appending, never interleave.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use alloc_core::sync::RawLock;
 
@@ -31,6 +31,7 @@ use super::Sink;
 use crate::event::{Event, Moment, Place};
 use crate::out::{self, Refused};
 use crate::stack::{self, SHOWN_FRAMES, StackId};
+use crate::switch::{self, Word};
 use crate::text::Text;
 use crate::thread::{self, Thread};
 
@@ -40,7 +41,7 @@ pub const HEADER: &str = "strata log 1\n";
 /// The sink of the log mode. Off until it is started.
 #[derive(Debug)]
 pub struct Log {
-    on: AtomicBool,
+    on: Word,
     fd: AtomicI32,
     frames: AtomicU32,
     modules: AtomicU32,
@@ -58,7 +59,7 @@ impl Log {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            on: AtomicBool::new(false),
+            on: Word::new(),
             fd: AtomicI32::new(-1),
             frames: AtomicU32::new(0),
             modules: AtomicU32::new(0),
@@ -78,14 +79,14 @@ impl Log {
         self.fd.store(fd, Ordering::Relaxed);
         self.frames.store(frames.min(SHOWN_FRAMES as u32), Ordering::Relaxed);
         self.modules.store(0, Ordering::Relaxed);
-        // Release: who finds it on finds what was set above.
-        self.on.store(true, Ordering::Release);
+        // Who finds it on finds what was set above.
+        self.on.set(1);
         Ok(())
     }
 
     /// Ends the log. Records that other threads are writing are finished first.
     pub fn stop(&self) {
-        self.on.store(false, Ordering::Relaxed);
+        self.on.set(0);
         self.lock.lock();
         // SAFETY: taken above.
         unsafe { self.lock.unlock() };
@@ -96,7 +97,7 @@ impl Log {
         // SAFETY: the caller is the child's only thread; the lock protects whole records in the kernel's hands.
         unsafe { self.lock.reset_after_fork() };
         if !keep {
-            self.on.store(false, Ordering::Relaxed);
+            self.on.set(0);
         }
     }
 
@@ -106,7 +107,7 @@ impl Log {
         let fd = self.fd.load(Ordering::Relaxed);
         let result = self.write_modules(fd).and_then(|()| out::write_all(fd, record.as_bytes()));
         if let Err(refused) = result
-            && self.on.swap(false, Ordering::Relaxed)
+            && self.on.set(0) != 0
         {
             out::complain("cannot write", "the log", refused, "; tracing ends, the program goes on");
         }
@@ -143,9 +144,14 @@ fn sizes(record: &mut Text<RECORD>, place: Place) {
 
 // SAFETY: it writes from the stack to a descriptor under a lock of its own, allocates nothing and does not unwind.
 unsafe impl Sink for Log {
+    #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        switch::is_any_on()
+    }
+
     #[inline]
     fn is_on(&self) -> bool {
-        self.on.load(Ordering::Relaxed)
+        self.on.get() != 0
     }
 
     fn leaving(&self, address: usize) -> Moment {

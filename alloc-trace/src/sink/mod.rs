@@ -25,7 +25,14 @@ use crate::thread::Thread;
 /// Implementors promise that no method allocates from the traced heap except behind the re-entrancy guard that is held
 /// during [`record`](Self::record), that none unwinds, and that none takes a lock of the standard library.
 pub unsafe trait Sink {
-    /// Whether events are wanted now: one relaxed load and a branch.
+    /// Whether the sink may be on: asked first of all, at every call of a [`Traced`](crate::Traced). The sinks of this crate all
+    /// ask one switch of the process, which is on while any of them is.
+    #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        self.is_on()
+    }
+
+    /// Whether events are wanted now.
     fn is_on(&self) -> bool;
 
     /// The block at `address` is about to be resized, and may leave its place to others before the resize is told. The
@@ -59,6 +66,11 @@ pub unsafe trait Sink {
 
 // SAFETY: every method forwards to the same method of `K` with the same arguments, so `K`'s promises are ours.
 unsafe impl<K: Sink + ?Sized> Sink for &K {
+    #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        (**self).may_be_on()
+    }
+
     #[inline]
     fn is_on(&self) -> bool {
         (**self).is_on()

@@ -11,6 +11,11 @@ pub struct Null;
 // SAFETY: it does nothing.
 unsafe impl Sink for Null {
     #[inline(always)]
+    fn may_be_on(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
     fn is_on(&self) -> bool {
         false
     }

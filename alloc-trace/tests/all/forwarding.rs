@@ -190,6 +190,8 @@ fn every_method_arrives_as_itself() {
     let spy = Spy::default();
     assert_forwards(&Traced::new(&spy, Null), &spy);
     assert_forwards(&Traced::new(&spy, &HISTORY), &spy);
+    // Off, where another is on.
+    assert_forwards(&Traced::new(&spy, &History::new()), &spy);
     assert_forwards(&Counting::new(&spy), &spy);
     assert_forwards(&FaultInject::new(&spy, Schedule::Never), &spy);
     assert_forwards(&Perturb::new(&spy, 1), &spy);

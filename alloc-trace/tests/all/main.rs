@@ -8,4 +8,5 @@ mod forwarding;
 mod history;
 mod log;
 mod look;
+mod sinks;
 mod support;
