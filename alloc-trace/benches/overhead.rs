@@ -13,61 +13,16 @@ use std::hint::black_box;
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use alloc_core::{AllocError, Inspect, Libc, Ownership, Stats, Step, Strategy, Visit, Walked};
+use alloc_core::{Libc, Strategy};
 use alloc_freelist::SyncFreeList;
 use alloc_trace::sink::Sink;
 use alloc_trace::{COUNTS, EXACT, Exact, History, Log, Null, Traced};
 
-/// Hands out addresses of a window over and over, and touches nothing. Threads have windows of their own, as they have arenas.
-struct Window {
-    start: usize,
-    next: AtomicUsize,
-}
+mod window;
 
-const BLOCKS: usize = 1 << 10;
-
-impl Window {
-    const fn new(thread: usize) -> Self {
-        Self { start: 0x7f00_0000_0000 + (thread << 26), next: AtomicUsize::new(0) }
-    }
-}
-
-// SAFETY: not one: blocks repeat. The bench reads and writes none of them.
-unsafe impl Strategy for Window {
-    #[inline]
-    fn allocate(&self, _layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let next = self.next.load(Ordering::Relaxed);
-        self.next.store(next.wrapping_add(1), Ordering::Relaxed);
-        NonNull::new(std::ptr::without_provenance_mut(self.start + next % BLOCKS * 64)).ok_or(AllocError)
-    }
-
-    #[inline]
-    unsafe fn deallocate(&self, _block: NonNull<u8>, _layout: Layout) {}
-}
-
-impl Inspect for Window {
-    fn name(&self) -> &'static str {
-        "window"
-    }
-
-    fn stats(&self) -> Stats {
-        Stats::UNKNOWN
-    }
-
-    fn walk(&self, _visit: &mut dyn FnMut(Step) -> Visit) -> Walked {
-        Walked::Unsupported
-    }
-
-    fn owns(&self, _address: NonNull<u8>) -> Ownership {
-        Ownership::Unknown
-    }
-
-    fn trim(&self, _keep: usize) -> usize {
-        0
-    }
-}
+use window::{BLOCKS, Window};
 
 /// Enough that a thread's start, and its first touches of the tracer's memory, weigh nothing.
 const EVENTS: usize = 200_000;

@@ -21,6 +21,11 @@ const SHARING: u32 = 96;
 /// What the coarse clock says.
 type Coarse = u64;
 
+/// What each free counts for that goes by behind a free without the coarse clock's being asked, beside its block's bytes.
+const EACH: usize = 1024;
+/// What they may count for together: they are three at most, of less than 3 KiB together.
+const UNASKED: usize = 4 * EACH - 1;
+
 /// The buffer. Valid when all bytes are zero. What each event needs comes first.
 #[repr(C)]
 pub(crate) struct Pending {
@@ -37,6 +42,10 @@ pub(crate) struct Pending {
     time: Cell<u64>,
     /// What the coarse clock said before that time.
     coarse: Cell<Coarse>,
+    /// A second that was read before the coarse clock was last asked.
+    second: Cell<i64>,
+    /// What is left of [`UNASKED`]; 0 where the last event was no free.
+    unasked: Cell<usize>,
     /// Odd while the owner writes the block out or begins a new one.
     turns: AtomicU32,
     /// Blocks of this thread and trace so far.
@@ -67,6 +76,8 @@ impl Pending {
             stack: Cell::default(),
             limit: Cell::default(),
             coarse: Cell::default(),
+            second: Cell::default(),
+            unasked: Cell::default(),
             bytes: core::array::from_fn(|_| AtomicU8::new(0)),
         }
     }
@@ -120,12 +131,43 @@ impl Pending {
         self.stack.set(last.stack);
     }
 
-    /// Whether the next event of `session` may have the last one's time, when the coarse clock says `coarse`.
+    /// Whether a free of `size` bytes may go by as if the coarse clock stood where it stood when it was last asked: right behind
+    /// a free that asked it, with no more between than [`UNASKED`] says, and within the second in which that was.
     #[inline(always)]
-    pub(crate) fn may_share(&self, session: u32, coarse: Option<Coarse>) -> bool {
+    pub(crate) fn goes_unasked(&self, size: usize, second: impl FnOnce() -> i64) -> bool {
+        // No block is so large that this overflows.
+        let Some(left) = self.unasked.get().checked_sub(size.wrapping_add(EACH)) else { return false };
+        let second = second();
+        // The clock will be asked, behind this.
+        if second != self.second.replace(second) {
+            return false;
+        }
+        self.unasked.set(left);
+        true
+    }
+
+    /// A free has asked the clock: those behind it need not.
+    #[inline(always)]
+    pub(crate) fn may_go_unasked(&self) {
+        self.unasked.set(UNASKED);
+    }
+
+    /// Another event has: a free behind it asks again.
+    #[inline(always)]
+    pub(crate) fn goes_unasked_no_more(&self) {
+        self.unasked.set(0);
+    }
+
+    /// Whether the coarse clock, which says `coarse`, stands where it stood at the last event with a time of its own.
+    #[inline(always)]
+    pub(crate) fn stands(&self, coarse: Option<Coarse>) -> bool {
         coarse == Some(self.coarse.get())
-            && self.belongs_to(session)
-            && self.length.load(Ordering::Relaxed) < self.limit.get()
+    }
+
+    /// Whether the next event of `session` may have the last one's time, while the coarse clock stands.
+    #[inline(always)]
+    pub(crate) fn may_share(&self, session: u32) -> bool {
+        self.belongs_to(session) && self.length.load(Ordering::Relaxed) < self.limit.get()
     }
 
     /// Appends an event with the last one's time: [`may_share`](Self::may_share) said so.
@@ -250,7 +292,7 @@ mod tests {
     fn events_share_a_time_while_they_may() {
         let thread = thread::enter().unwrap();
         let pending = &thread.pending;
-        let may_share = |session, coarse| pending.may_share(session, coarse);
+        let may_share = |session, coarse| pending.stands(coarse) && pending.may_share(session);
         pending.begin(7, 1000);
         assert!(!may_share(7, Some(THEN)), "nothing has a time yet");
         pending.append(2000, Some(THEN), &HERE);
@@ -274,6 +316,51 @@ mod tests {
         assert!(!may_share(7, Some(THEN)), "thrown away");
     }
 
+    /// What is told of frees' times: how many may go by unasked, of how many bytes, and for how long.
+    #[test]
+    fn frees_go_unasked_in_small_numbers_within_a_second() {
+        let thread = thread::enter().unwrap();
+        let pending = &thread.pending;
+        let unasked = |sizes: &[usize]| {
+            pending.may_go_unasked();
+            sizes.iter().take_while(|&&size| pending.goes_unasked(size, || 7)).count()
+        };
+        pending.goes_unasked_no_more();
+        assert!(
+            !pending.goes_unasked(0, || panic!("nobody asks for the second in vain")),
+            "right behind no free"
+        );
+        pending.may_go_unasked();
+        assert!(!pending.goes_unasked(48, || 7), "the first of its second");
+        for (sizes, count) in [
+            (&[0; 9][..], 3),
+            (&[1; 9], 3),
+            (&[48; 9], 3),
+            (&[341; 9], 3),
+            (&[342; 9], 2),
+            (&[1023; 9], 2),
+            (&[1024; 9], 1),
+            (&[3071; 9], 1),
+            (&[3072; 9], 0),
+            (&[isize::MAX as usize; 9], 0),
+            (&[48, 3000, 48], 1),
+            (&[2000, 48, 48], 1),
+        ] {
+            assert_eq!(unasked(sizes), count, "{sizes:?}");
+        }
+        // A large one in between does not make room for others: it asks, as those behind it may go by again.
+        pending.may_go_unasked();
+        assert!(pending.goes_unasked(48, || 7) && !pending.goes_unasked(5000, || 7));
+        // Another second, earlier or later, and then within that one.
+        for second in [8, 7, 7000] {
+            pending.may_go_unasked();
+            assert!(!pending.goes_unasked(48, || second));
+            assert!(pending.goes_unasked(48, || second));
+        }
+        pending.goes_unasked_no_more();
+        assert!(!pending.goes_unasked(48, || 7000), "right behind another event");
+    }
+
     #[test]
     fn who_shares_finds_room() {
         let thread = thread::enter().unwrap();
@@ -282,7 +369,7 @@ mod tests {
         let mut written = 0;
         while pending.has_room() {
             pending.append(2000, Some(THEN), &HERE);
-            while pending.may_share(9, Some(THEN)) {
+            while pending.may_share(9) {
                 assert!(pending.has_room());
                 let before = pending.label().length;
                 pending.append_sharing(&HERE);
@@ -310,7 +397,7 @@ mod tests {
             stack: 3,
         };
         for record in [resize(105), HERE, resize(107)] {
-            assert!(pending.may_share(10, Some(THEN)));
+            assert!(pending.may_share(10));
             pending.append_sharing(&record);
         }
         extern crate std;

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use super::Sink;
 use super::file::{File, Writer};
 use crate::clock;
-use crate::event::{Event, Moment};
+use crate::event::{Event, Moment, Place};
 use crate::format::event::Record;
 use crate::format::{Kind, Mode};
 use crate::out::Refused;
@@ -109,12 +109,34 @@ impl Exact {
     /// used, so that it lies in memory only where it is passed on there.
     #[inline(always)]
     fn append(thread: &Thread, address: Option<usize>, record: impl Fn() -> Record) {
-        // First of all, so that nothing is kept over the call; a method's `self` would be, too.
-        let coarse = clock::coarse();
+        thread.pending.goes_unasked_no_more();
+        // Before anything else, so that nothing is kept over the call; a method's `self` would be, too.
+        let stands = thread.pending.stands(clock::coarse());
+        Self::append_while(stands, thread, address, record);
+    }
+
+    /// Appends a free, likewise. Right behind others of small blocks, the coarse clock need not be asked for it.
+    #[inline(always)]
+    fn append_free(thread: &Thread, place: Place) {
+        // A block of unknown size may be a large one.
+        let unasked = place.align != 0 && thread.pending.goes_unasked(place.size, clock::second);
+        let stands = unasked || {
+            thread.pending.may_go_unasked();
+            thread.pending.stands(clock::coarse())
+        };
+        Self::append_while(stands, thread, Some(place.address), || Record::Free {
+            address: place.address as u64,
+        });
+    }
+
+    /// Likewise, for both. `stands`: the coarse clock is taken to stand where it stood at the last event with a time of its own.
+    #[inline(always)]
+    fn append_while(stands: bool, thread: &Thread, address: Option<usize>, record: impl Fn() -> Record) {
         // Relaxed: the thread's buffer belongs to a session only after the thread has seen it as below.
         let session = EXACT.session.get();
-        if address.is_none_or(|address| OWNERS.is_own(address, thread.mark()))
-            && thread.pending.may_share(session, coarse)
+        if stands
+            && address.is_none_or(|address| OWNERS.is_own(address, thread.mark()))
+            && thread.pending.may_share(session)
         {
             thread.pending.append_sharing(&record());
         } else {
@@ -203,7 +225,7 @@ unsafe impl Sink for Exact {
         // One by one, so that each kind's bytes are put together in registers.
         match event {
             Event::Free(place) => {
-                Self::append(thread, Some(place.address), || Record::Free { address: place.address as u64 });
+                Self::append_free(thread, place);
             }
             Event::Alloc(place) => {
                 let stack = stack::of(thread).0;
@@ -237,7 +259,6 @@ unsafe impl Sink for Exact {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::event::Place;
     use core::ops::Range;
     use std::vec::Vec;
 

@@ -110,6 +110,7 @@ extern "C" fn work() {
         }
         "forks" => forks(),
         "bursts" => bursts(),
+        "pauses" => pauses(),
         "full" => tidy(),
         "unread" => {
             // SAFETY: a descriptor of ours, which nothing else uses.
@@ -228,6 +229,20 @@ fn bursts() {
             drop(unsafe { Box::from_raw(given) });
         }
     });
+}
+
+/// Frees in rows, with pauses between some of them: of small blocks (31 bytes), of large ones (5000), and behind no free.
+fn pauses() {
+    fn row<const SIZE: usize>(count: usize, millis: u64) {
+        let blocks: Vec<Box<[u8; SIZE]>> = (0..count).map(|_| black_box(Box::new([1; SIZE]))).collect();
+        for block in blocks {
+            drop(black_box(block));
+            std::thread::sleep(std::time::Duration::from_millis(millis));
+        }
+    }
+    row::<5000>(5, 30);
+    row::<31>(40, 30);
+    row::<29>(3, 1100);
 }
 
 /// Many blocks of mixed sizes from two stacks, a third of which stay.

@@ -77,6 +77,37 @@ fn frees_that_share_a_time_stay_behind_their_allocations() {
     assert!(shared > 900, "{shared} of {} frees share a time: the test proves nothing", frees.len());
 }
 
+/// Times between two frees of a size, in milliseconds, as the trace has them.
+fn pauses(snapshot: &alloc_trace::report::Snapshot, size: u64) -> Vec<u64> {
+    let frees: Vec<u64> = snapshot
+        .changes
+        .iter()
+        .filter(|change| !change.alloc && change.size == size)
+        .map(|change| change.nanos)
+        .collect();
+    frees.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000_000).collect()
+}
+
+/// So early a free may be shown, and no earlier: by three small blocks' frees before it, within a second. The thread slept 30 ms at
+/// least behind each, or 1.1 s: the coarse clock has moved.
+#[test]
+fn frees_behind_pauses_are_shown_there_but_for_a_few() {
+    let snapshot = run("pauses").snapshot();
+    let large = pauses(&snapshot, 5000);
+    assert!(large.len() == 4 && large.iter().all(|&millis| millis >= 29), "{large:?}");
+    let long = pauses(&snapshot, 29);
+    assert!(long.len() == 2 && long.iter().all(|&millis| millis >= 1099), "{long:?}");
+    let small = pauses(&snapshot, 31);
+    assert_eq!(small.len(), 39);
+    let mut in_a_row = 0;
+    for &millis in &small {
+        in_a_row = if millis == 0 { in_a_row + 1 } else { 0 };
+        assert!(in_a_row <= 3 && (millis == 0 || millis >= 29), "{small:?}");
+    }
+    // What four frees took is between the first and the fifth.
+    assert!(small.iter().sum::<u64>() >= 36 * 29, "{small:?}");
+}
+
 #[test]
 fn leaks_are_told_with_their_stack() {
     let snapshot = run("leaks").snapshot();
