@@ -3,6 +3,9 @@
 //! The thread appends bytes and then publishes the new length; nobody else writes. When the trace ends, another thread
 //! copies what is there: bytes below the length it read stay as they are, until the owner writes the block out and begins
 //! anew, which a count that is odd meanwhile tells.
+//!
+//! Each block is written by one of the two. Both write under the file's lock: the owner what nobody has taken, the other what it
+//! takes. Where the other finds the owner about to write the block, it lets go of the lock and asks again, so that the owner can.
 
 use core::cell::Cell;
 use core::fmt;
@@ -48,6 +51,8 @@ pub(crate) struct Pending {
     unasked: Cell<usize>,
     /// Odd while the owner writes the block out or begins a new one.
     turns: AtomicU32,
+    /// The trace whose end has taken what was there. Used under the file's lock.
+    taken: AtomicU32,
     /// Blocks of this thread and trace so far.
     number: AtomicU32,
     base: AtomicU64,
@@ -62,6 +67,16 @@ pub(crate) struct Label {
     pub(crate) length: usize,
 }
 
+/// What the end of a trace finds of a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Taken {
+    /// This block, which was copied.
+    Events(Label),
+    Nothing,
+    /// The owner is writing a block out, or began to.
+    Turning,
+}
+
 impl Pending {
     #[cfg(alloc_loom)]
     pub(crate) fn new() -> Self {
@@ -69,6 +84,7 @@ impl Pending {
             session: AtomicU32::new(0),
             turns: AtomicU32::new(0),
             length: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
             number: AtomicU32::new(0),
             base: AtomicU64::new(0),
             time: Cell::default(),
@@ -248,24 +264,40 @@ impl Pending {
         self.turns.load(Ordering::Acquire) % 2 == 1
     }
 
-    /// Copies what is there of `session` into `copy`, behind the header's room, from another thread. `None` where there is
-    /// nothing, or the owner is writing it out itself.
-    pub(crate) fn copy(&self, session: u32, copy: &[AtomicU8]) -> Option<Label> {
+    /// Takes what is there of `session`, under the file's lock, from another thread: copies it into `copy`, behind the header's
+    /// room. From then on, the owner writes none of it.
+    pub(crate) fn take(&self, session: u32, copy: &[AtomicU8]) -> Taken {
+        let taken = self.copy(session, copy);
+        if !matches!(taken, Taken::Turning) {
+            // Relaxed: the lock puts it in order.
+            self.taken.store(session, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn copy(&self, session: u32, copy: &[AtomicU8]) -> Taken {
         // Acquire: what is read below is at least as new.
         let turns = self.turns.load(Ordering::Acquire);
-        if turns % 2 == 1 || !self.belongs_to(session) {
-            return None;
+        if turns % 2 == 1 {
+            return Taken::Turning;
         }
         let label = self.label();
-        if label.length <= BLOCK_HEADER {
-            return None;
-        }
-        for (to, from) in copy.iter().zip(self.bytes.get(..label.length)?).skip(BLOCK_HEADER) {
+        let of_session = self.belongs_to(session);
+        let bytes = self.bytes.get(BLOCK_HEADER..label.length).unwrap_or(&[]);
+        for (to, from) in copy.iter().skip(BLOCK_HEADER).zip(bytes) {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
-        // Acquire fence: had one of the bytes been written in a later turn, the count would show it.
+        // Acquire fence: had anything that was read been written in a later turn, the count would show it.
         fence(Ordering::Acquire);
-        (self.turns.load(Ordering::Relaxed) == turns).then_some(label)
+        if self.turns.load(Ordering::Relaxed) != turns {
+            return Taken::Turning;
+        }
+        if of_session && !bytes.is_empty() { Taken::Events(label) } else { Taken::Nothing }
+    }
+
+    /// Whether the owner is to write what is there out, as events of `session`. Asked by the owner, under the file's lock.
+    pub(crate) fn is_wanted(&self, session: u32) -> bool {
+        self.belongs_to(session) && self.taken.load(Ordering::Relaxed) != session
     }
 
     /// Forgets everything: in the child after `fork`, whose parent writes these events.

@@ -74,6 +74,11 @@ fn events_are_copied_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_block_that_is_pending_at_the_end_is_written_once() {
+    explore(3, || buffer::blocks_are_written_once(true, true));
+}
+
+#[test]
 fn a_block_is_taken_out_once() {
     explore(3, table::taken_out_once);
 }
@@ -111,7 +116,7 @@ impl Model {
 
 /// The sound ones are there to show that a child process can pass. The table of owners needs no order of its own: its
 /// broken ones know less.
-const MODELS: [Model; 15] = [
+const MODELS: [Model; 17] = [
     Model::sound("tree", tree::found_nodes_are_whole),
     Model::broken("tree without releases", tree_unreleased::found_nodes_are_whole, "not the frame"),
     Model::broken("tree without acquires", tree_unacquired::found_nodes_are_whole, "not the frame"),
@@ -119,6 +124,12 @@ const MODELS: [Model; 15] = [
     Model::broken("buffer without releases", buffer_unreleased::copied_events_are_whole, "torn"),
     Model::broken("buffer without acquires", buffer_unacquired::copied_events_are_whole, "torn"),
     Model::broken("buffer without fences", buffer_unfenced::copied_events_are_whole, "torn"),
+    Model::broken("an end that asks once", || buffer::blocks_are_written_once(false, true), "twice or never"),
+    Model::broken(
+        "an owner that does not ask",
+        || buffer::blocks_are_written_once(true, false),
+        "twice or never",
+    ),
     Model::broken("table without a lock", table_unlocked::taken_out_once, "twice or never"),
     Model::broken("table with half a lock", table_half_locked::taken_out_once, "twice or never"),
     Model::broken("figures without a lock", table_unlocked::figures_agree, "never was"),

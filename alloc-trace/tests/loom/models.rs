@@ -66,8 +66,8 @@ macro_rules! buffer_models {
             use $files as files;
 
             use alloc_core::sync::atomic::{AtomicU8, Ordering};
-            use files::pending::{CAPACITY, Pending};
-            use loom::sync::Arc;
+            use files::pending::{CAPACITY, Pending, Taken};
+            use loom::sync::{Arc, Mutex};
             use loom::thread;
 
             use crate::format::event::{Last, Record};
@@ -98,9 +98,55 @@ macro_rules! buffer_models {
                 other.join().unwrap();
             }
 
+            /// The owner, which knew the trace to be on, writes a block out while the end of the trace takes what is there: by one of
+            /// the two the block's event is written, and once. `asks_again`: whether the end does where it finds the owner about
+            /// to write; `is_asked`: whether the owner asks if it is still to.
+            pub(crate) fn blocks_are_written_once(asks_again: bool, is_asked: bool) {
+                /// Under its lock: how often the block was written, while the file was open.
+                #[derive(Default)]
+                struct File {
+                    written: u32,
+                    is_closed: bool,
+                }
+                let shared = Arc::new((Shared(Pending::new()), Mutex::new(File::default())));
+                shared.0.0.begin(1, 0);
+                shared.0.0.append(0, None, &Record::Free { address: 0x10 });
+                let end = {
+                    let shared = Arc::clone(&shared);
+                    thread::spawn(move || {
+                        let (pending, file) = (&shared.0.0, &shared.1);
+                        let copy: Vec<AtomicU8> = (0..CAPACITY).map(|_| AtomicU8::new(0)).collect();
+                        loop {
+                            let mut file = file.lock().unwrap();
+                            match pending.take(1, &copy) {
+                                Taken::Events(label) => {
+                                    file.written += u32::from(label.number == 0);
+                                    break;
+                                }
+                                Taken::Turning if asks_again => {}
+                                _ => break,
+                            }
+                            drop(file);
+                            thread::yield_now();
+                        }
+                        // Other threads' blocks come between.
+                        file.lock().unwrap().is_closed = true;
+                    })
+                };
+                shared.0.0.write_out(64, |label, _| {
+                    let mut file = shared.1.lock().unwrap();
+                    if !file.is_closed && (!is_asked || shared.0.0.is_wanted(1)) {
+                        assert_eq!(label.number, 0);
+                        file.written += 1;
+                    }
+                });
+                end.join().unwrap();
+                assert_eq!(shared.1.lock().unwrap().written, 1, "a block that is written twice or never");
+            }
+
             fn copy(pending: &Pending) {
                 let copy: Vec<AtomicU8> = (0..CAPACITY).map(|_| AtomicU8::new(0)).collect();
-                let Some(label) = pending.copy(1, &copy) else { return };
+                let Taken::Events(label) = pending.take(1, &copy) else { return };
                 let bytes: Vec<u8> = copy[BLOCK_HEADER..label.length]
                     .iter()
                     .map(|byte| byte.load(Ordering::Relaxed))
