@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::vdso::{self, ClockGettime, Time};
+use crate::vdso::{self, ClockGettime};
 
 /// The processor's time stamp: no system call. Counts at one rate on all processors of a machine that Linux itself keeps
 /// time by it on.
@@ -60,32 +60,14 @@ unsafe extern "C" fn no_clock(_: libc::clockid_t, _: *mut libc::timespec) -> c_i
     -libc::ENOSYS
 }
 
-/// The kernel's function that reads seconds; likewise.
-static SECOND: AtomicPtr<c_void> = AtomicPtr::new(no_second as *mut c_void);
-
-unsafe extern "C" fn no_second(_: *mut libc::time_t) -> libc::time_t {
-    -1
-}
-
-/// Looks for what [`coarse`] and [`second`] need.
+/// Looks for what [`coarse`] needs.
 pub(crate) fn prepare() {
     // Elsewhere, ticks cost no more.
     if cfg!(target_arch = "x86_64")
-        && let Some((clock_gettime, time)) = vdso::clocks()
+        && let Some(function) = vdso::clock_gettime()
     {
-        SECOND.store(time as *mut c_void, Ordering::Relaxed);
-        COARSE.store(clock_gettime as *mut c_void, Ordering::Relaxed);
+        COARSE.store(function as *mut c_void, Ordering::Relaxed);
     }
-}
-
-/// The second by the kernel's clock of the day, for a quarter of what [`coarse`] costs. Where that has no such thing, always the
-/// same.
-#[inline(always)]
-pub(crate) fn second() -> i64 {
-    // SAFETY: the only values stored are functions of this type.
-    let function = unsafe { core::mem::transmute::<*mut c_void, Time>(SECOND.load(Ordering::Relaxed)) };
-    // SAFETY: no place for the time is asked for.
-    unsafe { function(core::ptr::null_mut()) }
 }
 
 /// The time that the kernel last noted, by a clock of its own, as one number (which is not nanoseconds). It advances every one to ten

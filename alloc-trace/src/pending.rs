@@ -45,8 +45,6 @@ pub(crate) struct Pending {
     time: Cell<u64>,
     /// What the coarse clock said before that time.
     coarse: Cell<Coarse>,
-    /// A second that was read before the coarse clock was last asked.
-    second: Cell<i64>,
     /// What is left of [`UNASKED`]; 0 where the last event was no free.
     unasked: Cell<usize>,
     /// Odd while the owner writes the block out or begins a new one.
@@ -92,7 +90,6 @@ impl Pending {
             stack: Cell::default(),
             limit: Cell::default(),
             coarse: Cell::default(),
-            second: Cell::default(),
             unasked: Cell::default(),
             bytes: core::array::from_fn(|_| AtomicU8::new(0)),
         }
@@ -148,16 +145,11 @@ impl Pending {
     }
 
     /// Whether a free of `size` bytes may go by as if the coarse clock stood where it stood when it was last asked: right behind
-    /// a free that asked it, with no more between than [`UNASKED`] says, and within the second in which that was.
+    /// a free that asked it, with no more between than [`UNASKED`] says.
     #[inline(always)]
-    pub(crate) fn goes_unasked(&self, size: usize, second: impl FnOnce() -> i64) -> bool {
+    pub(crate) fn goes_unasked(&self, size: usize) -> bool {
         // No block is so large that this overflows.
         let Some(left) = self.unasked.get().checked_sub(size.wrapping_add(EACH)) else { return false };
-        let second = second();
-        // The clock will be asked, behind this.
-        if second != self.second.replace(second) {
-            return false;
-        }
         self.unasked.set(left);
         true
     }
@@ -348,22 +340,15 @@ mod tests {
         assert!(!may_share(7, Some(THEN)), "thrown away");
     }
 
-    /// What is told of frees' times: how many may go by unasked, of how many bytes, and for how long.
+    /// What is told of frees' times: how many may go by unasked, and of how many bytes.
     #[test]
-    fn frees_go_unasked_in_small_numbers_within_a_second() {
+    fn frees_go_unasked_in_small_numbers() {
         let thread = thread::enter().unwrap();
         let pending = &thread.pending;
         let unasked = |sizes: &[usize]| {
             pending.may_go_unasked();
-            sizes.iter().take_while(|&&size| pending.goes_unasked(size, || 7)).count()
+            sizes.iter().take_while(|&&size| pending.goes_unasked(size)).count()
         };
-        pending.goes_unasked_no_more();
-        assert!(
-            !pending.goes_unasked(0, || panic!("nobody asks for the second in vain")),
-            "right behind no free"
-        );
-        pending.may_go_unasked();
-        assert!(!pending.goes_unasked(48, || 7), "the first of its second");
         for (sizes, count) in [
             (&[0; 9][..], 3),
             (&[1; 9], 3),
@@ -382,15 +367,9 @@ mod tests {
         }
         // A large one in between does not make room for others: it asks, as those behind it may go by again.
         pending.may_go_unasked();
-        assert!(pending.goes_unasked(48, || 7) && !pending.goes_unasked(5000, || 7));
-        // Another second, earlier or later, and then within that one.
-        for second in [8, 7, 7000] {
-            pending.may_go_unasked();
-            assert!(!pending.goes_unasked(48, || second));
-            assert!(pending.goes_unasked(48, || second));
-        }
+        assert!(pending.goes_unasked(48) && !pending.goes_unasked(5000));
         pending.goes_unasked_no_more();
-        assert!(!pending.goes_unasked(48, || 7000), "right behind another event");
+        assert!(!pending.goes_unasked(48), "right behind another event");
     }
 
     #[test]

@@ -1,5 +1,9 @@
-//! Two words of thread-local storage: where a thread finds its record, and how many bytes it may allocate until its next sample
+//! Words of thread-local storage: where a thread finds its record, and how many bytes it may allocate until its next sample
 //! (`countdown`), which every allocation looks at while samples are taken.
+//!
+//! Of the latter there are several, of which each trace uses another: what threads have left of the last trace, at another rate maybe,
+//! says nothing in the next one, and nobody can take it from them. Words are zero when their turn comes, as a thread that looks
+//! closer clears all others; but that of a thread that has not looked closer in any of the traces between.
 //!
 //! On x86-64 Linux the words are addressed as *initial exec*, by its offset from the thread pointer, in libraries as well as
 //! in programs: `thread_local!` in a shared library would call `__tls_get_addr`, which may allocate. The words are zero at
@@ -12,6 +16,15 @@ use crate::thread::Thread;
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 mod place {
     use core::arch::{asm, global_asm};
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::WORDS;
+
+    /// Where this trace's word lies, from the thread pointer. Set before a trace that takes samples is on, and used by those who find
+    /// it on.
+    static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+    const _: () = assert!(WORDS * 8 == 64);
 
     global_asm!(
         ".pushsection .tbss.strata_trace_thread_0_1,\"awT\",@nobits",
@@ -26,9 +39,9 @@ mod place {
         ".globl strata_trace_left_0_1",
         ".hidden strata_trace_left_0_1",
         ".type strata_trace_left_0_1, @object",
-        ".size strata_trace_left_0_1, 8",
+        ".size strata_trace_left_0_1, 64",
         "strata_trace_left_0_1:",
-        ".zero 8",
+        ".zero 64",
         ".popsection",
     );
 
@@ -38,16 +51,35 @@ mod place {
         // SAFETY: the word lies at a constant offset from the thread pointer in every thread, and is the thread's own.
         unsafe {
             asm!(
-                "mov rax, qword ptr [rip + strata_trace_left_0_1@GOTTPOFF]",
+                "mov rax, qword ptr [rip + {left}]",
                 "sub qword ptr fs:[rax], {bytes}",
-                "jns {left}",
+                "js {less}",
+                left = sym LEFT,
                 bytes = in(reg) bytes,
-                left = label { return false },
+                less = label { return true },
                 out("rax") _,
                 options(nostack),
             );
         }
-        true
+        false
+    }
+
+    /// Where the words lie, from the thread pointer.
+    fn words() -> usize {
+        let words;
+        // SAFETY: reads the constant offset.
+        unsafe {
+            asm!(
+                "mov {words}, qword ptr [rip + strata_trace_left_0_1@GOTTPOFF]",
+                words = out(reg) words,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        words
+    }
+
+    pub(super) fn choose(word: usize) {
+        LEFT.store(words().wrapping_add(word % WORDS * 8), Ordering::Relaxed);
     }
 
     pub(super) fn left() -> i64 {
@@ -55,8 +87,8 @@ mod place {
         // SAFETY: as above.
         unsafe {
             asm!(
-                "mov {left}, qword ptr [rip + strata_trace_left_0_1@GOTTPOFF]",
-                "mov {left}, qword ptr fs:[{left}]",
+                "mov {left}, qword ptr fs:[{place}]",
+                place = in(reg) LEFT.load(Ordering::Relaxed),
                 left = out(reg) left,
                 options(readonly, nostack, preserves_flags),
             );
@@ -64,16 +96,21 @@ mod place {
         left
     }
 
+    /// Sets this trace's word, and clears the others.
     pub(super) fn set_left(left: i64) {
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                "mov {place}, qword ptr [rip + strata_trace_left_0_1@GOTTPOFF]",
-                "mov qword ptr fs:[{place}], {left}",
-                place = out(reg) _,
-                left = in(reg) left,
-                options(nostack, preserves_flags),
-            );
+        let chosen = LEFT.load(Ordering::Relaxed);
+        for word in 0..WORDS {
+            let place = words().wrapping_add(word * 8);
+            let value = if place == chosen { left } else { 0 };
+            // SAFETY: as above.
+            unsafe {
+                asm!(
+                    "mov qword ptr fs:[{place}], {value}",
+                    place = in(reg) place,
+                    value = in(reg) value,
+                    options(nostack, preserves_flags),
+                );
+            }
         }
     }
 
@@ -109,26 +146,44 @@ mod place {
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(miri))))]
 mod place {
     use core::cell::Cell;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::WORDS;
 
     std::thread_local! {
         // Const and without a destructor: no access allocates or registers anything.
         static WORD: Cell<usize> = const { Cell::new(0) };
-        static LEFT: Cell<i64> = const { Cell::new(0) };
+        static LEFT: [Cell<i64>; WORDS] = const { [const { Cell::new(0) }; WORDS] };
+    }
+
+    /// Which is this trace's word.
+    static CHOSEN: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn choose(word: usize) {
+        CHOSEN.store(word % WORDS, Ordering::Relaxed);
     }
 
     #[inline]
     pub(super) fn take_off(bytes: usize) -> bool {
-        let left = LEFT.get().wrapping_sub_unsigned(bytes as u64);
-        LEFT.set(left);
-        left < 0
+        LEFT.with(|words| {
+            let word = &words[CHOSEN.load(Ordering::Relaxed) % WORDS];
+            word.set(word.get().wrapping_sub_unsigned(bytes as u64));
+            word.get() < 0
+        })
     }
 
     pub(super) fn left() -> i64 {
-        LEFT.get()
+        LEFT.with(|words| words[CHOSEN.load(Ordering::Relaxed) % WORDS].get())
     }
 
+    /// Sets this trace's word, and clears the others.
     pub(super) fn set_left(left: i64) {
-        LEFT.set(left);
+        let chosen = CHOSEN.load(Ordering::Relaxed);
+        LEFT.with(|words| {
+            for (word, place) in words.iter().enumerate() {
+                place.set(if word == chosen { left } else { 0 });
+            }
+        });
     }
 
     #[inline]
@@ -139,6 +194,14 @@ mod place {
     pub(super) fn write(word: usize) {
         WORD.set(word);
     }
+}
+
+/// Traces until a word is used again.
+const WORDS: usize = 8;
+
+/// A trace that takes samples is about to be on: its number says which word it uses.
+pub(crate) fn begin_samples(number: u32) {
+    place::choose(number as usize);
 }
 
 /// What a thread's word says.

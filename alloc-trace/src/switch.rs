@@ -20,13 +20,13 @@ pub(crate) fn is_any_on() -> bool {
     unsafe {
         core::arch::asm!(
             "cmp dword ptr [rip + {switch}], 0",
-            "jne {on}",
+            "je {off}",
             switch = sym ON,
-            on = label { return true },
+            off = label { return false },
             options(readonly, nostack),
         );
     }
-    false
+    true
 }
 
 /// Whether any sink may be on.

@@ -19,18 +19,14 @@ const SYMBOL: usize = 24;
 /// `clock_gettime`, as the kernel has it: an error is its negative number.
 pub(crate) type ClockGettime = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> c_int;
 
-/// `time`, likewise.
-pub(crate) type Time = unsafe extern "C" fn(*mut libc::time_t) -> libc::time_t;
-
-/// The kernel's `clock_gettime` and `time`, where it has both, and they may be called: on x86-64 always.
-pub(crate) fn clocks() -> Option<(ClockGettime, Time)> {
+/// The kernel's `clock_gettime`, where it has one that may be called.
+pub(crate) fn clock_gettime() -> Option<ClockGettime> {
+    let name: &[u8] =
+        if cfg!(target_arch = "x86_64") { b"__vdso_clock_gettime\0" } else { b"__kernel_clock_gettime\0" };
     let image = Image::of_this_process()?;
-    let function = |name: &[u8]| Some(image.bytes.get(image.symbol(name)?..)?.as_ptr().cast::<c_void>());
-    let (clock_gettime, time) = (function(b"__vdso_clock_gettime\0")?, function(b"__vdso_time\0")?);
+    let function = image.bytes.get(image.symbol(name)?..)?.as_ptr().cast::<c_void>();
     // SAFETY: the kernel's function of that name has this type.
-    let clock_gettime = unsafe { core::mem::transmute::<*const c_void, ClockGettime>(clock_gettime) };
-    // SAFETY: as above.
-    Some((clock_gettime, unsafe { core::mem::transmute::<*const c_void, Time>(time) }))
+    Some(unsafe { core::mem::transmute::<*const c_void, ClockGettime>(function) })
 }
 
 struct Image<'a> {
@@ -104,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_kernels_clock_is_the_c_librarys() {
-        let (kernel, time) = clocks().expect("a vDSO");
+        let kernel = clock_gettime().expect("a vDSO");
         let read = |function: ClockGettime| {
             let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
             // SAFETY: a clock that Linux has, and a place for its time.
@@ -114,10 +110,6 @@ mod tests {
         let [before, between, after] =
             [libc::clock_gettime as ClockGettime, kernel, libc::clock_gettime].map(read);
         assert!(before <= between && between <= after, "{before:?} {between:?} {after:?}");
-        // SAFETY: no place for the time is asked for.
-        let second = |function: Time| unsafe { function(core::ptr::null_mut()) };
-        let [before, between, after] = [libc::time as Time, time, libc::time].map(second);
-        assert!(0 < before && before <= between && between <= after, "{before} {between} {after}");
     }
 
     #[test]

@@ -162,6 +162,7 @@ impl Counts {
         self.rate.store(rate, Ordering::Relaxed);
         self.began.now();
         let session = (self.given.fetch_add(1, Ordering::Relaxed).wrapping_add(1) << 1).max(2);
+        slot::begin_samples(session >> 1);
         // Who finds the session finds what was set above.
         self.session.set(session | if rate == 0 { 0 } else { SAMPLED });
         Ok(())
@@ -412,5 +413,52 @@ unsafe impl Sink for Counts {
             }
         }
         self.came(tables, thread, place, rate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    fn allocate(thread: &Thread, address: usize) -> bool {
+        let place = Place { address, size: 100, align: 8 };
+        let looked = COUNTS.wants_alloc(place.size);
+        if looked {
+            COUNTS.record(thread, Event::Alloc(place));
+        }
+        looked
+    }
+
+    /// What a thread has left of a trace that takes few samples is nothing to one that takes many, or to the same again.
+    #[test]
+    fn each_trace_counts_down_from_its_own_beginning() {
+        let work = || {
+            let thread = thread::enter().unwrap();
+            for trace in 0..20_usize {
+                assert!(COUNTS.start_unwritten(1 << 50).is_ok());
+                assert!(allocate(&thread, 16), "the first of trace {trace} is looked at");
+                assert!(!allocate(&thread, 32), "the second is far from a sample");
+                COUNTS.stop();
+                assert!(COUNTS.start_unwritten(1).is_ok());
+                // Of 100 bytes, each of which is a sample.
+                for address in 1..10 {
+                    assert!(allocate(&thread, address * 16));
+                }
+                assert_eq!(COUNTS.allocated().0, 9);
+                COUNTS.stop();
+            }
+        };
+        // SAFETY: the child has a copy of nothing that its thread waits for, and ends at once.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let answer = std::panic::catch_unwind(work);
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(i32::from(answer.is_err())) };
+        }
+        let mut status = 0;
+        // SAFETY: a child, and a place for its state.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
     }
 }

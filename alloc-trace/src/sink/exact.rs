@@ -136,7 +136,7 @@ impl Exact {
     #[inline(always)]
     fn append_free(thread: &Thread, place: Place) {
         // A block of unknown size may be a large one.
-        let unasked = place.align != 0 && thread.pending.goes_unasked(place.size, clock::second);
+        let unasked = place.align != 0 && thread.pending.goes_unasked(place.size);
         let stands = unasked || {
             thread.pending.may_go_unasked();
             thread.pending.stands(clock::coarse())

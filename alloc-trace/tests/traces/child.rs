@@ -242,7 +242,6 @@ fn pauses() {
     }
     row::<5000>(5, 30);
     row::<31>(40, 30);
-    row::<29>(3, 1100);
 }
 
 /// Many blocks of mixed sizes from two stacks, a third of which stay.

@@ -88,15 +88,13 @@ fn pauses(snapshot: &alloc_trace::report::Snapshot, size: u64) -> Vec<u64> {
     frees.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000_000).collect()
 }
 
-/// So early a free may be shown, and no earlier: by three small blocks' frees before it, within a second. The thread slept 30 ms at
-/// least behind each, or 1.1 s: the coarse clock has moved.
+/// So early a free may be shown, and no earlier: by three small blocks' frees before it. The thread slept 30 ms at least behind
+/// each: the coarse clock has moved.
 #[test]
 fn frees_behind_pauses_are_shown_there_but_for_a_few() {
     let snapshot = run("pauses").snapshot();
     let large = pauses(&snapshot, 5000);
     assert!(large.len() == 4 && large.iter().all(|&millis| millis >= 29), "{large:?}");
-    let long = pauses(&snapshot, 29);
-    assert!(long.len() == 2 && long.iter().all(|&millis| millis >= 1099), "{long:?}");
     let small = pauses(&snapshot, 31);
     assert_eq!(small.len(), 39);
     let mut in_a_row = 0;
