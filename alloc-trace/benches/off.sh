@@ -9,7 +9,7 @@
 # orders' ratios, with the interval of 95 % that a bootstrap over orders and rounds gives, and the least and the largest of the
 # orders' ratios; and of the bare program alone, by how much its times in these orders differ: what lies by chance.
 #
-# Usage: off.sh [ROUNDS [WORKLOAD ...]]; STRATA_OFF_STRATEGIES and STRATA_OFF_ORDERS choose among `libc ptmalloc`, and how many.
+# Usage: off.sh [ROUNDS [WORKLOAD ...]], 0 for instructions alone; STRATA_OFF_STRATEGIES and STRATA_OFF_ORDERS choose among `libc ptmalloc`, and how many.
 # STRATA_OFF_PROGRAMS: a folder for the programs, which are taken from there if they are there already. STRATA_OFF_ALONE: a command
 # that is put before each workload's rounds, to keep others from the processor.
 set -euo pipefail
@@ -107,6 +107,10 @@ for strategy in "${strategies[@]}"; do
         t[o, n[o]] = $3
       }
       END {
+        if (!orders) {
+          printf "| %s | %s | %s | | | | |\n", s, w, m
+          exit
+        }
         srand(1)
         low = 1e9; high = -1e9
         for (o = 1; o <= orders; o++) {

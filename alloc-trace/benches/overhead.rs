@@ -24,8 +24,9 @@ mod window;
 
 use window::{BLOCKS, Window};
 
-/// Enough that a thread's start, and its first touches of the tracer's memory, weigh nothing.
-const EVENTS: usize = 200_000;
+/// Enough that a thread's start, and its first touches of the tracer's memory, weigh little, and few enough that a round is over before a
+/// neighbour is back.
+const EVENTS: usize = 100_000;
 /// The log takes microseconds.
 const LOGGED: usize = 4096;
 const DEPTH: usize = 20;
@@ -52,7 +53,7 @@ fn deep<R>(depth: usize, work: &mut dyn FnMut() -> R) -> R {
 
 /// Nanoseconds that one step of four chains takes, which keep the processor's four units busy: its speed at this moment.
 fn step() -> f64 {
-    const STEPS: u32 = 100_000;
+    const STEPS: u32 = 30_000;
     let start = cpu_nanos();
     let mut chains = black_box([3_u64, 5, 7, 9]);
     for _ in 0..STEPS {
@@ -74,10 +75,10 @@ struct Rounds<T> {
 static BEST: AtomicU64 = AtomicU64::new(u64::MAX);
 
 fn rounds<T>(mut round: impl FnMut() -> T) -> Rounds<T> {
-    const GOOD: usize = 15;
-    const MOST: usize = 60;
+    const GOOD: usize = 20;
+    const MOST: usize = 200;
     /// Where none was good by then, there are more.
-    const MOST_FOR_ONE: usize = 240;
+    const MOST_FOR_ONE: usize = 400;
     let mut seen: Vec<(f64, T)> = Vec::new();
     let is_good = |step: f64| step * 1000.0 <= BEST.load(Ordering::Relaxed) as f64 * 1.1;
     loop {

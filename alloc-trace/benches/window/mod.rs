@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use alloc_core::{AllocError, Inspect, Ownership, Stats, Step, Strategy, Visit, Walked};
 
 /// Hands out addresses of a window over and over, and touches nothing. Threads have windows of their own, as they have arenas.
+// Threads write to theirs side by side.
+#[repr(align(128))]
 pub(crate) struct Window {
     start: usize,
     next: AtomicUsize,
