@@ -418,8 +418,8 @@ unsafe impl Sink for Counts {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::*;
+    use crate::sink::in_child::in_child;
 
     fn allocate(thread: &Thread, address: usize) -> bool {
         let place = Place { address, size: 100, align: 8 };
@@ -449,16 +449,6 @@ mod tests {
                 COUNTS.stop();
             }
         };
-        // SAFETY: the child has a copy of nothing that its thread waits for, and ends at once.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let answer = std::panic::catch_unwind(work);
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(i32::from(answer.is_err())) };
-        }
-        let mut status = 0;
-        // SAFETY: a child, and a place for its state.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
+        in_child(work);
     }
 }

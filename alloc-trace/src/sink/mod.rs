@@ -4,6 +4,8 @@ pub mod counts;
 pub mod exact;
 mod file;
 pub mod history;
+#[cfg(test)]
+mod in_child;
 mod live;
 pub mod log;
 pub mod null;
